@@ -1,0 +1,1 @@
+//! Networks over a flat parameter vector: forward, VJP, JVP, gradient and HVP in one pass.

@@ -1,0 +1,3 @@
+//! The `stillpoint` binary.
+
+fn main() {}

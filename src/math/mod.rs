@@ -1,0 +1,3 @@
+//! Pure mathematics: returns, advantages, statistics; values in, values out.
+
+pub mod real;

@@ -1,0 +1,1 @@
+//! Policies: parameters and observation to an action distribution, log-probability and score.
