@@ -1,7 +1,13 @@
 //! Meta-reinforcement learning that says how far each run is from a stationary point.
 
+pub mod app;
 pub mod batch;
+pub mod budget;
+pub mod config;
 pub mod diff;
+pub mod estimator;
+pub mod learn;
 pub mod math;
+pub mod optim;
 pub mod policy;
 pub mod rng;

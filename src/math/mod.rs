@@ -1,3 +1,4 @@
 //! Pure mathematics: returns, advantages, statistics; values in, values out.
 
+pub mod advantage;
 pub mod real;

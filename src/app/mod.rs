@@ -1,0 +1,3 @@
+//! Drivers: wiring, and the one iteration loop.
+
+pub mod failure;

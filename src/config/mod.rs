@@ -1,0 +1,3 @@
+//! The only module that knows the configuration format: raw file to validated plan.
+
+pub mod plan;

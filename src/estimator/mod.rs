@@ -1,0 +1,3 @@
+//! Batch to gradient: the inner step, and every meta-gradient as two independent choices. Never samples.
+
+pub mod choice;

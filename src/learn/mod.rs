@@ -1,0 +1,3 @@
+//! Learners: state, options and `step() -> Row`. They never loop over iterations and never write.
+
+pub mod meta;
