@@ -1,6 +1,8 @@
 //! One sampled task: a closed set of built-in environments, open at one door for the user's own.
 
+use crate::bandit::Bandit;
 use crate::env::{Action, Env, Rng, Space, Transition};
+use crate::navigation::Navigation;
 use crate::tabular::Tabular;
 use std::sync::Arc;
 
@@ -9,6 +11,10 @@ use std::sync::Arc;
 pub enum Task {
     /// Finite MDP.
     Tabular(Arc<Tabular>),
+    /// Multi-armed bandit.
+    Bandit(Arc<Bandit>),
+    /// Point in the plane.
+    Navigation(Arc<Navigation>),
     /// Any other implementation of [`Env`].
     Custom(Arc<dyn Env>),
 }
@@ -17,6 +23,8 @@ macro_rules! each {
     ($task:expr, $env:ident => $body:expr) => {
         match $task {
             Task::Tabular($env) => $body,
+            Task::Bandit($env) => $body,
+            Task::Navigation($env) => $body,
             Task::Custom($env) => $body,
         }
     };
