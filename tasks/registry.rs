@@ -3,7 +3,7 @@
 use crate::family::{Family, FamilyError};
 pub use crate::mdps::{TabularFamily, parse_mdps};
 use crate::params::Params;
-use crate::{analytic, bandit, mdps, navigation, random_mdp};
+use crate::{analytic, bandit, control, mdps, navigation, random_mdp};
 use serde_json::{Map, Value};
 use std::sync::LazyLock;
 
@@ -59,6 +59,9 @@ const SINGLE: &[Entry] = &[
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     let mut all = SINGLE.to_vec();
     all.extend(navigation::PRESETS.iter().map(|p| entry(p.name, p.summary, navigation::KEYS, navigation::build)));
+    all.extend(
+        control::PRESETS.iter().map(|&(name, summary, i)| entry(name, summary, control::keys(i), control::build)),
+    );
     all
 });
 
