@@ -4,6 +4,7 @@ use crate::bandit::Bandit;
 use crate::control::Control;
 use crate::env::{Action, Env, Rng, Space, Transition};
 use crate::navigation::Navigation;
+use crate::probes::Target;
 use crate::tabular::Tabular;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub enum Task {
     Navigation(Arc<Navigation>),
     /// Classic control.
     Control(Arc<Control>),
+    /// One continuous decision (`probe/action`).
+    Target(Arc<Target>),
     /// Any other implementation of [`Env`].
     Custom(Arc<dyn Env>),
 }
@@ -29,6 +32,7 @@ macro_rules! each {
             Task::Bandit($env) => $body,
             Task::Navigation($env) => $body,
             Task::Control($env) => $body,
+            Task::Target($env) => $body,
             Task::Custom($env) => $body,
         }
     };
