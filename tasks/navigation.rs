@@ -3,7 +3,7 @@
 mod family;
 mod presets;
 
-pub(crate) use family::{KEYS, build};
+pub(crate) use family::{build, keys};
 pub use presets::{PRESETS, preset};
 
 use crate::env::{Action, Env, Rng, Space, Transition};
@@ -99,7 +99,7 @@ pub struct Spec {
     pub motion: Motion,
     /// Default reward.
     pub reward: Reward,
-    /// Rewards that the parameter `reward` may select, by name; empty if there is no choice.
+    /// Rewards that the parameter `reward` may select, by name, the default first; empty if there is no choice.
     pub rewards: &'static [(&'static str, Reward)],
     /// Termination.
     pub done: Done,

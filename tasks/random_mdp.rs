@@ -3,7 +3,7 @@
 use crate::dirichlet;
 use crate::env::{Rng, Space};
 use crate::family::{Family, FamilyError};
-use crate::mdps::Built;
+use crate::mdps::{Built, decisions};
 use crate::params::Params;
 use crate::tabular::Tabular;
 use crate::task::Task;
@@ -227,12 +227,13 @@ impl Family for RandomMdp {
             ("tasks", tasks),
             ("states", self.states.to_string()),
             ("actions", self.actions.to_string()),
+            ("observation", "the state's index".into()),
             ("start", start),
             ("transition", transition),
             ("reward", reward),
             ("reward noise", noise),
             ("termination", "never".into()),
-            ("horizon", format!("{} decisions", self.horizon)),
+            ("horizon", decisions(self.horizon)),
             ("gamma", self.gamma.to_string()),
             ("source", source),
         ]

@@ -231,6 +231,7 @@ fn discounts_and_horizons_are_those_of_the_code_bases() {
     for spec in super::PRESETS {
         let expected = if spec.name == "navigation/learn2learn" { 0.95 } else { 0.99 };
         assert_eq!((spec.gamma, spec.horizon), (expected, 100), "{}", spec.name);
+        assert!(spec.rewards.first().is_none_or(|(_, default)| *default == spec.reward), "{}", spec.name);
         assert!(matches!(spec.wrapper, Wrapper::None) == (spec.name == "navigation/pytorch-maml-rl"));
     }
 }
