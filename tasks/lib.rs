@@ -1,8 +1,8 @@
 //! Families of Markov decision processes: what a task is and how one is drawn, nothing of learning.
 //!
-//! A [`family::Family`] is a distribution over [`task::Task`]s; a task is an [`env::Env`]: immutable dynamics over a state
-//! that the caller owns, with the random stream as an argument. [`registry`] builds the families this crate brings;
-//! a family of your own implements both traits, wraps its tasks in [`task::Task::Custom`], and should pass
+//! A [`family::Family`] is a distribution over [`task::Task`]s; a task is an [`env::Env`]: immutable dynamics over a
+//! state that the caller owns, with the random stream as an argument. [`registry`] builds the families this crate
+//! brings; a family of your own implements both traits, wraps its tasks in [`task::Task::Custom`], and should pass
 //! [`conformance::check`].
 //!
 //! ```

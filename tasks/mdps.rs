@@ -61,8 +61,8 @@ impl TabularFamily {
         &self.tasks
     }
 
-    /// The family as the JSON that [`parse_mdps`] reads back: tables exactly, weights up to rounding. Reward noise has no
-    /// place in that format and is dropped.
+    /// The family as the JSON that [`parse_mdps`] reads back: tables exactly, weights up to rounding. Reward noise has
+    /// no place in that format and is dropped.
     pub fn to_json(&self) -> Value {
         let task = |(weight, t): (&f64, &Arc<Tabular>)| {
             let rows: Vec<&[f64]> = t.transition.chunks(t.states).collect();
@@ -131,8 +131,8 @@ pub(crate) fn decisions(horizon: usize) -> String {
     if horizon == 1 { "1 decision".into() } else { format!("{horizon} decisions") }
 }
 
-/// Reads a finite family from JSON text:
-/// `{"gamma": g, "horizon": T, "tasks": [{"weight": w, "start": [S], "reward": [[S][A]], "transition": [[[S][A][S']]]}]}`.
+/// Reads a finite family from JSON text `{"gamma": g, "horizon": T, "tasks": [task, ...]}` with tasks
+/// `{"weight": w, "start": [S], "reward": [[S][A]], "transition": [[[S][A][S']]]}`.
 ///
 /// `weight` defaults to 1 and weights are normalised; everything else is required. Rows of `start` and `transition`
 /// must be non-negative and sum to 1 within 1e-9: nothing is renormalised.

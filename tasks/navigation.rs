@@ -1,4 +1,4 @@
-//! A point in the plane that moves towards a goal it must find out: one data-driven environment for every published variant.
+//! A point in the plane and a goal it must find out: one data-driven environment for every published variant.
 
 mod family;
 mod presets;
@@ -51,8 +51,8 @@ pub enum Motion {
     Clipped(f64),
     /// v' = v + a, s' = s + v', with start velocity U[-h, h]^2; v is observed.
     Momentum(f64),
-    /// s' = s + a, but a step out of the ring of radius 1 (2) that lands further than 1 from that ring's gap is projected
-    /// back onto the ring. Gaps are drawn per task in uniform directions, at distance 1 and 2 from the origin.
+    /// s' = s + a, but a step out of the ring of radius 1 (2) that lands further than 1 from that ring's gap is
+    /// projected back onto the ring. Gaps are drawn per task in uniform directions, at distance 1 and 2.
     Walls,
 }
 

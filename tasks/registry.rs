@@ -33,8 +33,11 @@ impl Entry {
             map.insert("gamma".into(), json!(0.9));
             map.insert("horizon".into(), json!(2));
             let stay_or_go = json!([[[1, 0], [0, 1]], [[0, 1], [1, 0]]]);
-            let task = |weight: u32, reward: Value| json!({"weight": weight, "start": [0.5, 0.5], "reward": reward, "transition": stay_or_go});
-            map.insert("tasks".into(), json!([task(2, json!([[1, 0], [0, 1]])), task(1, json!([[0, 1], [1, 0]]))]));
+            let tasks = json!([
+                {"weight": 2, "start": [0.5, 0.5], "reward": [[1, 0], [0, 1]], "transition": stay_or_go},
+                {"weight": 1, "start": [0.5, 0.5], "reward": [[0, 1], [1, 0]], "transition": stay_or_go},
+            ]);
+            map.insert("tasks".into(), tasks);
         }
         map
     }
