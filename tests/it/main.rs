@@ -1,4 +1,3 @@
 //! Integration tests, one binary.
 
-mod exact;
-mod fixtures;
+mod probes;
