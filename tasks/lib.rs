@@ -1,6 +1,16 @@
 //! Families of Markov decision processes: what a task is and how one is drawn, nothing of learning.
 
+pub mod analytic;
+pub mod bandit;
+pub mod control;
+pub mod dirichlet;
 pub mod env;
 pub mod family;
+pub mod mdps;
+mod mdps_json;
+pub mod navigation;
+pub mod params;
+pub mod random_mdp;
+pub mod registry;
 pub mod tabular;
 pub mod task;
