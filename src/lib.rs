@@ -6,6 +6,7 @@ pub mod budget;
 pub mod config;
 pub mod diff;
 pub mod estimator;
+pub mod exact;
 pub mod learn;
 pub mod math;
 pub mod optim;

@@ -2,7 +2,6 @@
 
 pub mod analytic;
 pub mod bandit;
-pub mod control;
 pub mod dirichlet;
 pub mod env;
 pub mod family;

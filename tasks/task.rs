@@ -1,7 +1,6 @@
 //! One sampled task: a closed set of built-in environments, open at one door for the user's own.
 
 use crate::bandit::Bandit;
-use crate::control::Control;
 use crate::env::{Action, Env, Rng, Space, Transition};
 use crate::navigation::Navigation;
 use crate::tabular::Tabular;
@@ -16,8 +15,6 @@ pub enum Task {
     Bandit(Arc<Bandit>),
     /// Point in the plane.
     Navigation(Arc<Navigation>),
-    /// Classic control.
-    Control(Arc<Control>),
     /// Any other implementation of [`Env`].
     Custom(Arc<dyn Env>),
 }
@@ -28,7 +25,6 @@ macro_rules! each {
             Task::Tabular($env) => $body,
             Task::Bandit($env) => $body,
             Task::Navigation($env) => $body,
-            Task::Control($env) => $body,
             Task::Custom($env) => $body,
         }
     };
