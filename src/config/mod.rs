@@ -5,7 +5,7 @@
 
 mod checks;
 pub mod cost;
-mod explain;
+pub mod explain;
 mod family;
 mod overrides;
 pub mod plan;
