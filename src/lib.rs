@@ -10,6 +10,8 @@ pub mod estimator;
 pub mod exact;
 pub mod learn;
 pub mod math;
+pub mod measure;
 pub mod optim;
 pub mod policy;
 pub mod rng;
+pub mod rollout;

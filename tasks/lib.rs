@@ -2,6 +2,8 @@
 
 pub mod analytic;
 pub mod bandit;
+pub mod conformance;
+pub mod control;
 pub mod dirichlet;
 pub mod env;
 pub mod family;
@@ -9,6 +11,7 @@ pub mod mdps;
 mod mdps_json;
 pub mod navigation;
 pub mod params;
+pub mod probes;
 pub mod random_mdp;
 pub mod registry;
 pub mod tabular;

@@ -3,8 +3,8 @@
 use crate::family::{Family, FamilyError};
 pub use crate::mdps::{TabularFamily, parse_mdps};
 use crate::params::Params;
-use crate::{analytic, bandit, mdps, navigation, random_mdp};
-use serde_json::{Map, Value};
+use crate::{analytic, bandit, control, mdps, navigation, probes, random_mdp};
+use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
 type Build = fn(&'static str, &Params) -> Result<Box<dyn Family>, FamilyError>;
@@ -23,6 +23,21 @@ pub struct Entry {
 
 const fn entry(name: &'static str, summary: &'static str, keys: &'static [&'static str], build: Build) -> Entry {
     Entry { name, summary, keys, build }
+}
+
+impl Entry {
+    /// Parameters that suffice to build the family: none, but for `tabular`, which is nothing without its tables.
+    pub fn example(&self) -> Map<String, Value> {
+        let mut map = Map::new();
+        if self.name == "tabular" {
+            map.insert("gamma".into(), json!(0.9));
+            map.insert("horizon".into(), json!(2));
+            let stay_or_go = json!([[[1, 0], [0, 1]], [[0, 1], [1, 0]]]);
+            let task = |weight: u32, reward: Value| json!({"weight": weight, "start": [0.5, 0.5], "reward": reward, "transition": stay_or_go});
+            map.insert("tasks".into(), json!([task(2, json!([[1, 0], [0, 1]])), task(1, json!([[0, 1], [1, 0]]))]));
+        }
+        map
+    }
 }
 
 /// Families that are not rows of a preset table.
@@ -59,6 +74,10 @@ const SINGLE: &[Entry] = &[
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     let mut all = SINGLE.to_vec();
     all.extend(navigation::PRESETS.iter().map(|p| entry(p.name, p.summary, navigation::KEYS, navigation::build)));
+    all.extend(
+        control::PRESETS.iter().map(|&(name, summary, i)| entry(name, summary, control::keys(i), control::build)),
+    );
+    all.extend(probes::listing().map(|(name, summary)| entry(name, summary, probes::KEYS, probes::build)));
     all
 });
 
@@ -81,7 +100,6 @@ pub fn build(name: &str, params: &Map<String, Value>) -> Result<Box<dyn Family>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn names_are_unique_and_summaries_are_one_line() {
