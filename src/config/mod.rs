@@ -109,13 +109,12 @@ pub fn parse(
     let origin = overrides::Origin::new(source, overrides)?;
     let mut table = tree::parse(text, format).map_err(|message| origin.whole(message))?;
     tree::normalise(&mut table, base).map_err(|f| origin.error(f))?;
-    if overrides.smoke {
-        smoke::shrink(&mut table);
-    }
+    let added_hidden = overrides.smoke && smoke::shrink(&mut table);
     origin.apply(&mut table)?;
     tree::normalise(&mut table, Path::new(".")).map_err(|f| origin.error(f))?;
     let raw = raw::Raw::from_table(table).map_err(|f| origin.error(f))?;
-    let (plan, family, notes) = validate::plan(raw).map_err(|f| origin.error(f))?;
+    let (plan, family, mut notes) = validate::plan(raw).map_err(|f| origin.error(f))?;
+    notes.retain(|note| !(added_hidden && note.starts_with("`policy.hidden`")));
     Ok(Loaded { plan, family, notes, source: source.to_string() })
 }
 

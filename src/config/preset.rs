@@ -10,7 +10,43 @@ macro_rules! presets {
     };
 }
 
-presets!("navigation/sgmrl", "navigation/sgmrl-2-steps", "navigation/sgmrl-3-steps");
+presets!(
+    "acrobot",
+    "analytic",
+    "analytic/a",
+    "analytic/b",
+    "analytic/c",
+    "bandit/bernoulli-10",
+    "bandit/bernoulli-5",
+    "bandit/bernoulli-50",
+    "bandit/gaussian",
+    "cartpole",
+    "dirichlet-mdp",
+    "garnet",
+    "liu-mdp",
+    "mountain-car",
+    "mountain-car-continuous",
+    "navigation/learn2learn",
+    "navigation/maml",
+    "navigation/maml-2goal",
+    "navigation/promp-corner",
+    "navigation/promp-corner-goals",
+    "navigation/promp-momentum",
+    "navigation/promp-point",
+    "navigation/promp-v2-bug",
+    "navigation/promp-walls",
+    "navigation/pytorch-maml-rl",
+    "navigation/sgmrl",
+    "navigation/sgmrl-2-steps",
+    "navigation/sgmrl-3-steps",
+    "pendulum",
+    "probe/action",
+    "probe/adaptation",
+    "probe/discount",
+    "probe/observation",
+    "probe/reward",
+    "tabular",
+);
 
 /// Text of the preset `name`.
 pub fn text(name: &str) -> Option<&'static str> {

@@ -10,7 +10,8 @@ const CAPS: [(&str, &str, i64); 4] =
 const WIDTH: i64 = 8;
 
 /// Shrinks `table` in place. Values of a wrong type are left for validation to refuse.
-pub(crate) fn shrink(table: &mut Table) {
+/// Says whether it had to add `policy.hidden`, which is without effect if the policy turns out to be tabular.
+pub(crate) fn shrink(table: &mut Table) -> bool {
     for (section, key, cap) in CAPS {
         let at = if section.is_empty() {
             &mut *table
@@ -32,13 +33,12 @@ pub(crate) fn shrink(table: &mut Table) {
     {
         outer.remove("groups"); // the default follows the number of episodes
     }
-    let tabular = matches!(table.get("policy"), Some(Value::Table(p)) if p.get("kind").and_then(Value::as_str) == Some("tabular"));
-    if tabular {
-        return;
-    }
     let policy = table.entry("policy").or_insert_with(|| Value::Table(Table::new()));
-    let Value::Table(policy) = policy else { return };
-    let hidden = policy.entry("hidden").or_insert_with(|| Value::Array(vec![Value::Integer(WIDTH); 2]));
+    let Value::Table(policy) = policy else { return false };
+    let Some(hidden) = policy.get_mut("hidden") else {
+        policy.insert("hidden".into(), Value::Array(vec![Value::Integer(WIDTH); 2]));
+        return true;
+    };
     if let Value::Array(widths) = hidden {
         for width in widths {
             if let Value::Integer(n) = width {
@@ -46,4 +46,5 @@ pub(crate) fn shrink(table: &mut Table) {
             }
         }
     }
+    false
 }
