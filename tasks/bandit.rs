@@ -22,7 +22,7 @@ pub enum Payout {
     },
 }
 
-/// One bandit. Its `tabular()` is the one-state MDP of mean rewards, which the exact theory uses; sampled rewards are noisy.
+/// One bandit. Its `tabular()` is the one-state MDP of mean rewards, for the exact theory; sampled rewards are noisy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bandit {
     payout: Payout,

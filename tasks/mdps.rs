@@ -42,7 +42,10 @@ impl TabularFamily {
         // Scaled by the largest first, so that no sum of finite weights overflows.
         let largest = weights.iter().copied().fold(0.0, f64::max);
         let total: f64 = weights.iter().map(|w| w / largest).sum();
-        let weights = weights.iter().map(|w| w / largest / total).collect();
+        let weights: Vec<f64> = weights.iter().map(|w| w / largest / total).collect();
+        if let Some(i) = weights.iter().position(|w| *w == 0.0) {
+            return Err(FamilyError::new(format!("tasks[{i}].weight"), "too small beside the largest weight"));
+        }
         let tasks = tasks.into_iter().map(Arc::new).collect();
         Ok(TabularFamily { name: name.into(), gamma, weights, tasks, extra: Vec::new() })
     }
@@ -58,7 +61,8 @@ impl TabularFamily {
         &self.tasks
     }
 
-    /// The family as the JSON that `parse_mdps` reads. Reward noise has no place in that format and is dropped.
+    /// The family as the JSON that [`parse_mdps`] reads back: tables exactly, weights up to rounding. Reward noise has
+    /// no place in that format and is dropped.
     pub fn to_json(&self) -> Value {
         let task = |(weight, t): (&f64, &Arc<Tabular>)| {
             let rows: Vec<&[f64]> = t.transition.chunks(t.states).collect();
@@ -109,7 +113,8 @@ impl Family for TabularFamily {
             ("tasks".to_string(), format!("{} (finite, drawn by weight)", self.tasks.len())),
             ("states".into(), first.states.to_string()),
             ("actions".into(), first.actions.to_string()),
-            ("horizon".into(), format!("{} decisions", first.horizon)),
+            ("observation".into(), "the state's index".into()),
+            ("horizon".into(), decisions(first.horizon)),
             ("gamma".into(), self.gamma.to_string()),
             ("termination".into(), "never (absorbing states are part of the tables)".into()),
         ];
@@ -121,8 +126,13 @@ impl Family for TabularFamily {
     }
 }
 
-/// Reads a finite family from JSON text:
-/// `{"gamma": g, "horizon": T, "tasks": [{"weight": w, "start": [S], "reward": [[S][A]], "transition": [[[S][A][S']]]}]}`.
+/// A horizon in words.
+pub(crate) fn decisions(horizon: usize) -> String {
+    if horizon == 1 { "1 decision".into() } else { format!("{horizon} decisions") }
+}
+
+/// Reads a finite family from JSON text `{"gamma": g, "horizon": T, "tasks": [task, ...]}` with tasks
+/// `{"weight": w, "start": [S], "reward": [[S][A]], "transition": [[[S][A][S']]]}`.
 ///
 /// `weight` defaults to 1 and weights are normalised; everything else is required. Rows of `start` and `transition`
 /// must be non-negative and sum to 1 within 1e-9: nothing is renormalised.
@@ -196,11 +206,23 @@ mod tests {
     }
 
     #[test]
+    fn generated_tables_survive_json_exactly() {
+        let params = json!({"tasks": 3, "states": 7, "branching": 4}).as_object().expect("object").clone();
+        let garnet = crate::registry::build("garnet", &params).expect("garnet");
+        let tables: Vec<Tabular> = garnet.finite().expect("a fixed set").into_iter().map(|(_, t)| t.clone()).collect();
+        let family = TabularFamily::new("copy", 0.95, vec![1.0; 3], tables).expect("one shape");
+        let again = parse_mdps(&family.to_json().to_string()).expect("our own JSON");
+        assert_eq!(again.tasks(), family.tasks());
+    }
+
+    #[test]
     fn bad_lists_are_refused() {
         let task = two().tasks()[0].as_ref().clone();
         assert_eq!(TabularFamily::new("x", 1.0, vec![], vec![]).unwrap_err().key, "tasks");
         let e = TabularFamily::new("x", 1.0, vec![1.0, -1.0], vec![task.clone(), task.clone()]).unwrap_err();
         assert_eq!(e.key, "tasks[1].weight");
+        let e = TabularFamily::new("x", 1.0, vec![1e-300, 1e300], vec![task.clone(), task.clone()]).unwrap_err();
+        assert_eq!(e.key, "tasks[0].weight");
         let other = Tabular { horizon: 2, ..task.clone() };
         assert_eq!(TabularFamily::new("x", 1.0, vec![1.0; 2], vec![task, other]).unwrap_err().key, "tasks[1]");
     }

@@ -1,9 +1,9 @@
-//! A point in the plane that moves towards a goal it must find out: one data-driven environment for every published variant.
+//! A point in the plane and a goal it must find out: one data-driven environment for every published variant.
 
 mod family;
 mod presets;
 
-pub(crate) use family::{KEYS, build};
+pub(crate) use family::{build, keys};
 pub use presets::{PRESETS, preset};
 
 use crate::env::{Action, Env, Rng, Space, Transition};
@@ -51,8 +51,8 @@ pub enum Motion {
     Clipped(f64),
     /// v' = v + a, s' = s + v', with start velocity U[-h, h]^2; v is observed.
     Momentum(f64),
-    /// s' = s + a, but a step out of the ring of radius 1 (2) that lands further than 1 from that ring's gap is projected
-    /// back onto the ring. Gaps are drawn per task in uniform directions, at distance 1 and 2 from the origin.
+    /// s' = s + a, but a step out of the ring of radius 1 (2) that lands further than 1 from that ring's gap is
+    /// projected back onto the ring. Gaps are drawn per task in uniform directions, at distance 1 and 2.
     Walls,
 }
 
@@ -99,7 +99,7 @@ pub struct Spec {
     pub motion: Motion,
     /// Default reward.
     pub reward: Reward,
-    /// Rewards that the parameter `reward` may select, by name; empty if there is no choice.
+    /// Rewards that the parameter `reward` may select, by name, the default first; empty if there is no choice.
     pub rewards: &'static [(&'static str, Reward)],
     /// Termination.
     pub done: Done,

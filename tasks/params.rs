@@ -48,6 +48,7 @@ impl<'a> Params<'a> {
     /// Wraps `map`; a key outside `keys` is an error that lists the allowed ones.
     pub fn new(map: &'a Map<String, Value>, keys: &'static [&'static str]) -> Result<Self, FamilyError> {
         match map.keys().find(|k| !keys.contains(&k.as_str())) {
+            Some(unknown) if keys.is_empty() => Err(FamilyError::new(unknown, "unknown key; no key is allowed")),
             Some(unknown) => Err(FamilyError::new(unknown, format!("unknown key; allowed keys: {}", keys.join(", ")))),
             None => Ok(Params { map, keys }),
         }

@@ -1,8 +1,8 @@
 //! Five probe families, each solvable only with one ability, so that a failing learner names its broken part.
 //!
-//! In the spirit of Andy Jones' probe environments ("Debugging RL, without the agonizing pain", 2021), for meta-learners
-//! that take policy gradients and have no value network. Run them in this order: a learner that fails one and passes
-//! those before it lacks that ability.
+//! In the spirit of Andy Jones' probe environments ("Debugging RL, without the agonizing pain", 2021), for
+//! meta-learners that take policy gradients and have no value network. Run them in this order: a learner that fails
+//! one and passes those before it lacks that ability.
 
 use crate::env::{Action, Env, Rng, Space, Transition};
 use crate::family::{Family, FamilyError};
@@ -57,7 +57,7 @@ static PROBES: [Probe; 5] = [
     ),
     Probe {
         name: "probe/discount",
-        summary: "take a reward now or a larger one two decisions later, gamma 0.8: which is right depends on the start",
+        summary: "a reward now or a larger one two decisions later, gamma 0.8: the start decides which is right",
         threshold: Threshold { pass: 0.72, without: 0.64, best: 0.77, discounted: true },
         needs: "credit over time, discounted by gamma; always waiting (no discount) gets 0.64, never waiting 0.55",
     },
@@ -118,8 +118,8 @@ fn deterministic(horizon: usize, start: &[f64], reward: &[[f64; 2]], next: &[[us
     }
 }
 
-/// States: 0 and 1 start (half each), 2 and 3 wait, 4 is over. Action 0 takes the reward now: 0.2 from state 0, 0.9 from
-/// state 1. Action 1 waits for 1 two decisions later, worth 0.8^2 = 0.64 at the start: right from 0, wrong from 1.
+/// States: 0 and 1 start (half each), 2 and 3 wait, 4 is over. Action 0 takes the reward now: 0.2 from state 0, 0.9
+/// from state 1. Action 1 waits for 1 two decisions later, worth 0.8^2 = 0.64 at the start: right from 0, wrong from 1.
 fn discount() -> Tabular {
     let reward = [[0.2, 0.0], [0.9, 0.0], [0.0, 0.0], [1.0, 1.0], [0.0, 0.0]];
     deterministic(3, &[0.5, 0.5, 0.0, 0.0, 0.0], &reward, &[[4, 2], [4, 2], [3, 3], [4, 4], [4, 4]])

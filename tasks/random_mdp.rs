@@ -3,7 +3,7 @@
 use crate::dirichlet;
 use crate::env::{Rng, Space};
 use crate::family::{Family, FamilyError};
-use crate::mdps::Built;
+use crate::mdps::{Built, decisions};
 use crate::params::Params;
 use crate::tabular::Tabular;
 use crate::task::Task;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 /// How the tables of one random MDP are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Generator {
-    /// Archibald, McKinnon & Thomas (1995): `branching` successors per (s, a), probabilities from uniform cuts of [0, 1];
-    /// uniform start; each (s, a) is rewarded U[0, 1) with probability `density`, else 0.
+    /// Archibald, McKinnon & Thomas (1995): `branching` successors per (s, a), probabilities from uniform cuts of
+    /// [0, 1]; uniform start; each (s, a) is rewarded U[0, 1) with probability `density`, else 0.
     Garnet { branching: usize, density: f64 },
     /// Duan et al. (2016), pytorch-maml-rl `TabularMDP-v0`: P(.|s, a) ~ Dirichlet(alpha), r(s, a) ~ N(mean, std^2),
     /// Gaussian reward noise, start state 0.
@@ -227,12 +227,13 @@ impl Family for RandomMdp {
             ("tasks", tasks),
             ("states", self.states.to_string()),
             ("actions", self.actions.to_string()),
+            ("observation", "the state's index".into()),
             ("start", start),
             ("transition", transition),
             ("reward", reward),
             ("reward noise", noise),
             ("termination", "never".into()),
-            ("horizon", format!("{} decisions", self.horizon)),
+            ("horizon", decisions(self.horizon)),
             ("gamma", self.gamma.to_string()),
             ("source", source),
         ]

@@ -33,8 +33,11 @@ impl Entry {
             map.insert("gamma".into(), json!(0.9));
             map.insert("horizon".into(), json!(2));
             let stay_or_go = json!([[[1, 0], [0, 1]], [[0, 1], [1, 0]]]);
-            let task = |weight: u32, reward: Value| json!({"weight": weight, "start": [0.5, 0.5], "reward": reward, "transition": stay_or_go});
-            map.insert("tasks".into(), json!([task(2, json!([[1, 0], [0, 1]])), task(1, json!([[0, 1], [1, 0]]))]));
+            let tasks = json!([
+                {"weight": 2, "start": [0.5, 0.5], "reward": [[1, 0], [0, 1]], "transition": stay_or_go},
+                {"weight": 1, "start": [0.5, 0.5], "reward": [[0, 1], [1, 0]], "transition": stay_or_go},
+            ]);
+            map.insert("tasks".into(), tasks);
         }
         map
     }
@@ -73,7 +76,7 @@ const SINGLE: &[Entry] = &[
 
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     let mut all = SINGLE.to_vec();
-    all.extend(navigation::PRESETS.iter().map(|p| entry(p.name, p.summary, navigation::KEYS, navigation::build)));
+    all.extend(navigation::PRESETS.iter().map(|p| entry(p.name, p.summary, navigation::keys(p), navigation::build)));
     all.extend(
         control::PRESETS.iter().map(|&(name, summary, i)| entry(name, summary, control::keys(i), control::build)),
     );
@@ -157,4 +160,35 @@ mod tests {
         let inline = serde_json::from_str::<Map<String, Value>>(text).expect("JSON");
         assert_eq!(build("tabular", &inline).expect("inline").gamma(), 1.0);
     }
+
+    /// The values come from this code, rand 0.10, rand_chacha 0.10 and rand_distr 0.6. A change
+    /// means that recorded runs can no longer be repeated.
+    #[test]
+    fn draws_are_stable() {
+        use crate::env::{Env, Rng};
+        use rand::SeedableRng;
+        let drawn = |name: &str| {
+            let entry = entries().iter().find(|e| e.name == name).expect("registered");
+            let task = build(name, &entry.example()).expect(name).sample(&mut Rng::seed_from_u64(0));
+            match task.tabular() {
+                Some(t) => [t.reward.iter().sum(), t.transition.iter().map(|p| p * p).sum()],
+                None => [task.parameters()[0].1, task.parameters()[1].1],
+            }
+        };
+        for (name, expected) in GOLDEN {
+            let got = drawn(name);
+            let close = |i: usize| (got[i] - expected[i]).abs() < 1e-10 * (1.0 + expected[i].abs());
+            assert!(close(0) && close(1), "(\"{name}\", {got:?}),");
+        }
+    }
+
+    const GOLDEN: &[(&str, [f64; 2])] = &[
+        ("navigation/sgmrl", [0.20907541542656183, -0.03407827771038985]),
+        ("navigation/promp-walls", [-2.0, 2.0]),
+        ("garnet", [10.54349940849577, 20.021578131676847]),
+        ("dirichlet-mdp", [42.753141221575255, 9.363366334432435]),
+        ("liu-mdp", [51.90327872879057, 97.00825895751075]),
+        ("bandit/bernoulli-5", [2.813422263983694, 5.0]),
+        ("cartpole", [12.090754154265618, 1.1988825834344152]),
+    ];
 }

@@ -34,7 +34,7 @@ impl CartPole {
         CartPole { gravity: v[0], cart_mass: v[1], pole_mass: v[2], half_length: v[3], force: v[4] }
     }
 
-    /// Cart position, cart velocity, pole angle, pole angular velocity; twice the failure limits bound the first and third.
+    /// Cart position and velocity, pole angle and angular velocity; positions are bounded by twice the failure limits.
     pub(super) fn observation_space(&self) -> Space {
         let high = vec![2.0 * X_LIMIT, f64::INFINITY, 2.0 * ANGLE_LIMIT, f64::INFINITY];
         Space::Box { low: high.iter().map(|h| -h).collect(), high }

@@ -3,7 +3,7 @@
 use super::{Control, Knob, Plant, acrobot, cartpole, mountain_car, pendulum};
 use crate::env::{Env, Rng, Space};
 use crate::family::{Family, FamilyError};
-use crate::mdps::Built;
+use crate::mdps::{Built, decisions};
 use crate::params::Params;
 use crate::task::Task;
 use rand::RngExt;
@@ -225,7 +225,7 @@ impl Family for ControlFamily {
             rows.push(("action wrapper".into(), format!("a = {} u, u the policy output", self.action_scale)));
         }
         rows.extend(self.problem.fixed.iter().map(|(k, v)| (k.to_string(), v.to_string())));
-        rows.push(("horizon".into(), format!("{} decisions", self.horizon)));
+        rows.push(("horizon".into(), decisions(self.horizon)));
         rows.push(("gamma".into(), self.gamma.to_string()));
         rows.push(("source".into(), self.problem.source.into()));
         rows

@@ -3,24 +3,24 @@
 use super::{Done, Goals, Motion, Navigation, Point, Reward, Spec, Start, Wrapper, norm, preset, square};
 use crate::env::{Env, Rng, Space};
 use crate::family::{Family, FamilyError};
-use crate::mdps::Built;
+use crate::mdps::{Built, decisions};
 use crate::params::Params;
 use crate::task::Task;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use std::sync::Arc;
 
-/// Keys of the navigation families.
-pub(crate) const KEYS: &[&str] = &["reward", "horizon", "gamma"];
+/// Keys of a variant: `reward` only where there is a choice.
+pub(crate) fn keys(spec: &Spec) -> &'static [&'static str] {
+    if spec.rewards.is_empty() { &["horizon", "gamma"] } else { &["reward", "horizon", "gamma"] }
+}
 
 /// Builds the variant `name` with optional overrides.
 pub(crate) fn build(name: &'static str, p: &Params) -> Built {
     let Some(base) = preset(name) else { return Err(FamilyError::new("", format!("no navigation preset `{name}`"))) };
     let mut spec = Spec { horizon: p.horizon(base.horizon)?, gamma: p.gamma(base.gamma)?, ..*base };
-    if p.get("reward").is_some() {
-        if spec.rewards.is_empty() {
-            return Err(FamilyError::new("reward", format!("`{name}` has one reward only: leave the key out")));
-        }
+    if !spec.rewards.is_empty() {
+        // The first reward of the list is the default, as a test checks.
         let names: Vec<&str> = spec.rewards.iter().map(|(n, _)| *n).collect();
         spec.reward = spec.rewards[p.choice("reward", 0, &names)?].1;
     }
@@ -90,7 +90,7 @@ impl Family for NavigationFamily {
             ("observation", observation),
             ("reward", reward(spec.reward)),
             ("termination", done(spec.done)),
-            ("horizon", format!("{} decisions", spec.horizon)),
+            ("horizon", decisions(spec.horizon)),
             ("gamma", spec.gamma.to_string()),
             ("source", spec.source.into()),
         ]

@@ -87,7 +87,7 @@ pub static PRESETS: &[Spec] = &[
     },
     Spec {
         name: "navigation/promp-v2-bug",
-        summary: "ProMP point_env_2d_v2 with its bug: episodes end near the origin, where they start, not near the goal",
+        summary: "ProMP point_env_2d_v2 with its bug: episodes end near the origin, where they start, not at the goal",
         goals: Goals::Square(2.0),
         wrapper: Wrapper::Affine(10.0),
         done: Done::NearOrigin(0.01),
@@ -108,7 +108,7 @@ pub static PRESETS: &[Spec] = &[
     },
     Spec {
         name: "navigation/promp-momentum",
-        summary: "ProMP MetaPointEnvMomentum: actions accelerate the point; reward sparse (default), dense or dense_squared",
+        summary: "ProMP MetaPointEnvMomentum: actions accelerate; reward sparse (default), dense or dense_squared",
         bound: 0.1,
         motion: Motion::Momentum(0.1),
         reward: Reward::Proximity(2.0),

@@ -216,7 +216,7 @@ fn discrete_goals_are_uniform_and_gaps_have_their_lengths() {
         assert!(close(norm([p[2], p[3]]), 1.0) && close(norm([p[4], p[5]]), 2.0));
         sum = [sum[0] + p[2], sum[1] + p[3]];
     }
-    // Binomial(4000, 1/4): sd 27.4; directions: sd of a coordinate sqrt(1/2), so the sum has sd 44.7. 4.5 sd, alpha < 5e-5.
+    // Binomial(4000, 1/4): sd 27.4; a direction's coordinate: sd sqrt(1/2), the sum 44.7. 4.5 sd, alpha < 5e-5.
     assert!(counts.iter().all(|c| (c - 1000.0).abs() < 124.0), "{counts:?}");
     assert!(sum.iter().all(|s| s.abs() < 202.0), "{sum:?}");
     let f = family("navigation/maml-2goal");
@@ -231,6 +231,7 @@ fn discounts_and_horizons_are_those_of_the_code_bases() {
     for spec in super::PRESETS {
         let expected = if spec.name == "navigation/learn2learn" { 0.95 } else { 0.99 };
         assert_eq!((spec.gamma, spec.horizon), (expected, 100), "{}", spec.name);
+        assert!(spec.rewards.first().is_none_or(|(_, default)| *default == spec.reward), "{}", spec.name);
         assert!(matches!(spec.wrapper, Wrapper::None) == (spec.name == "navigation/pytorch-maml-rl"));
     }
 }
