@@ -1,4 +1,11 @@
 //! Integration tests, one binary.
 
+mod architecture;
+mod bad_input;
+mod configs;
 mod exact;
 mod fixtures;
+mod mutation;
+mod scratch;
+mod source;
+mod tidy;
