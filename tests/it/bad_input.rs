@@ -181,7 +181,7 @@ const LINES: &[(&[&str], &[&str])] = &[
     (&["train", "good.toml", "--quite"], &["--quite"]),
     (&["tarin"], &["tarin"]),
     (&["check", "empty_dir"], &["empty_dir", "not a run directory"]),
-    (&["check", "good.toml", "--set", "family.goals=3"], &["`family.goals`", "allowed"]),
+    (&["check", "navigation/sgmrl", "--set", "family.goals=3"], &["`family.goals`", "allowed"]),
     (&["tasks", "--show", "navigation"], &["navigation", "allowed"]),
     (&["evaluate"], &["<RUN>"]),
     (&["evaluate", "run", "--shots", "5,0"], &["--shots", "0"]),

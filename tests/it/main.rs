@@ -6,6 +6,7 @@ mod configs;
 mod exact;
 mod fixtures;
 mod mutation;
+mod probes;
 mod scratch;
 mod source;
 mod tidy;
