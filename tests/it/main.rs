@@ -3,6 +3,7 @@
 mod architecture;
 mod bad_input;
 mod configs;
+mod derivatives;
 mod exact;
 mod fixtures;
 mod mutation;
