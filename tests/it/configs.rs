@@ -7,8 +7,10 @@ use stillpoint::config::plan::Plan;
 use stillpoint::config::tree::Format;
 use stillpoint::config::{self, Overrides, preset};
 use stillpoint::estimator::choice::{LeaveGroupOutForm, Sampling};
+use stillpoint::learn::meta::Learner;
 use stillpoint::math::advantage::{AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
 use stillpoint::optim::Optimiser;
+use stillpoint::policy::Policy;
 
 fn load(name: &str, overrides: &Overrides) -> config::Loaded {
     config::load(Some(name), overrides).unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -189,10 +191,29 @@ fn check_says_what_a_run_would_do() {
     assert!(scratch.entries().is_empty(), "check wrote something");
 }
 
+#[test]
+fn every_preset_runs_at_toy_scale() {
+    for name in preset::names() {
+        let loaded = load(name, &Overrides { smoke: true, ..Overrides::default() });
+        let (plan, family) = (loaded.plan, loaded.family);
+        let policy = Policy::build(&plan.policy, &family.observation_space(), &family.action_space());
+        let policy = policy.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let cost = config::cost::cost(&plan, &*family);
+        assert_eq!(policy.n_params() as u64, cost.parameters, "{name}");
+        let mut learner = Learner::<f32>::new(family.into(), policy, plan.options, plan.seed);
+        for iteration in 1..=plan.iterations {
+            let row = learner.step().unwrap_or_else(|e| panic!("{name}: {e:?}"));
+            assert!(row.value.mean.is_finite(), "{name}");
+            assert!(row.budget.environment_steps <= iteration * cost.steps_per_iteration, "{name}");
+            assert_eq!(row.budget.episodes, iteration * cost.episodes_per_iteration, "{name}");
+        }
+    }
+}
+
 /// TODO(coordinator): drop `ignore` once `train` has landed.
 #[test]
 #[ignore = "train is a placeholder on this branch"]
-fn every_preset_runs_at_toy_scale() {
+fn every_preset_trains_at_toy_scale_from_the_command_line() {
     for name in preset::names() {
         let scratch = Scratch::new();
         let output = scratch.run(&["train", name, "--smoke", "--out", "run", "-q"]);
