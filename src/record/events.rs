@@ -71,14 +71,11 @@ pub fn scalars(row: &Row, seconds: &[(&str, f64)]) -> Vec<(String, f64)> {
         put(format!("return/after_{k}_steps"), r.mean);
     }
     put("return/gain".into(), row.gain.mean);
-    put("return/gain_low".into(), row.gain.low);
-    put("return/gain_high".into(), row.gain.high);
     put("return/value".into(), row.value.mean);
     for (name, x) in [
         ("norm/gradient", row.gradient_norm),
-        ("norm/gradient_noise", row.gradient_noise),
-        ("norm/pathwise", row.pathwise_norm),
-        ("norm/sampling", row.sampling_norm),
+        ("norm/outer_gradient", row.outer_gradient_norm),
+        ("norm/sampling_coefficient", row.sampling_coefficient),
         ("norm/inner_gradient", row.inner_gradient_norm),
         ("norm/update", row.update_norm),
         ("policy/entropy", row.entropy),
@@ -89,9 +86,13 @@ pub fn scalars(row: &Row, seconds: &[(&str, f64)]) -> Vec<(String, f64)> {
     ] {
         put(name.into(), x);
     }
-    if let Some(x) = row.effective_sample_size {
-        put("norm/effective_sample_size".into(), x);
-    }
+    let optional = [
+        ("return/gain_low", row.gain.low),
+        ("return/gain_high", row.gain.high),
+        ("norm/gradient_noise", row.gradient_noise),
+        ("norm/effective_sample_size", row.effective_sample_size),
+    ];
+    optional.iter().filter_map(|(name, x)| Some((name, (*x)?))).for_each(|(name, x)| put((*name).into(), x));
     for (name, x) in seconds {
         put(format!("time/{name}"), *x);
     }

@@ -5,14 +5,14 @@
 //! | column | meaning | unit |
 //! |---|---|---|
 //! | `iteration` | outer iteration, from 1 | |
-//! | `returns[k]` | undiscounted return after k adaptation steps, mean over tasks with 95 % interval (`mean`, `low`, `high`) | reward |
+//! | `returns[k]` | undiscounted return after k adaptation steps, mean over tasks with 95 % interval (`mean`, `low`, `high`; the ends are `null` with one task) | reward |
 //! | `value` | discounted return after adaptation: the sampled objective V_zeta, with 95 % interval | reward |
 //! | `gain` | last minus first of `returns`, paired by task, with 95 % interval | reward |
 //! | `episode_length` | mean decisions per episode before and after adaptation | steps |
 //! | `gradient_norm` | norm of the meta-gradient (mean over tasks), before clipping | |
-//! | `gradient_noise` | square root of the trace of the covariance of that mean: its standard error | |
-//! | `pathwise_norm` | norm of the part of the meta-gradient that goes through the adapted parameters | |
-//! | `sampling_norm` | norm of the part that accounts for how the inner data were sampled; 0 for MAML | |
+//! | `gradient_noise` | square root of the trace of the covariance of that mean: its standard error (`null` with one task) | |
+//! | `outer_gradient_norm` | norm of the mean outer gradient, before it is pulled back through the adaptation | |
+//! | `sampling_coefficient` | root mean square of the coefficients of the inner scores; 0: no sampling term (MAML) | |
 //! | `inner_gradient_norm` | mean norm of the first inner gradient | |
 //! | `update_norm` | norm of the change of the parameters | |
 //! | `entropy` | mean entropy of the policy before adaptation | nats |
@@ -158,11 +158,11 @@ impl Writer {
 pub(crate) mod tests {
     use super::*;
     use crate::budget::Budget;
-    use crate::learn::meta::Estimate;
+    use crate::math::summary::Estimate;
 
     /// A row with recognisable numbers.
     pub(crate) fn row(iteration: u64) -> Row {
-        let x = Estimate { mean: 0.1 * iteration as f64, low: -1.0, high: 1.0 };
+        let x = Estimate { mean: 0.1 * iteration as f64, low: None, high: Some(1.0) };
         Row {
             iteration,
             returns: vec![x, x],
@@ -170,9 +170,9 @@ pub(crate) mod tests {
             gain: x,
             episode_length: vec![100.0, 100.0],
             gradient_norm: 1.0 / 3.0,
-            gradient_noise: 0.2,
-            pathwise_norm: 0.3,
-            sampling_norm: 0.4,
+            gradient_noise: Some(0.2),
+            outer_gradient_norm: 0.3,
+            sampling_coefficient: 0.4,
             inner_gradient_norm: 0.5,
             update_norm: 0.6,
             entropy: 1.5,
