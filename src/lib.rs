@@ -3,6 +3,7 @@
 pub mod app;
 pub mod batch;
 pub mod budget;
+pub mod cli;
 pub mod config;
 pub mod diff;
 pub mod estimator;

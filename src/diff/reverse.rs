@@ -1,8 +1,6 @@
 //! Derivatives of a network: VJP, many weighted VJPs at once, JVP, and gradient with HVP in one reverse pass.
 
-use super::kernels::{
-    add_rows, bias_activation_tangent, scale_rows, through_activation, through_activation_tangent,
-};
+use super::kernels::{add_rows, bias_activation_tangent, scale_rows, through_activation, through_activation_tangent};
 use super::matmul;
 use super::mlp::{Layer, Mlp};
 use super::tape::{Tape, Workspace, sized};

@@ -11,7 +11,8 @@ use std::ops::Range;
 
 /// Discounted return of every episode of a batch.
 pub fn returns_of<F: Real>(batch: &Batch<F>, gamma: f64) -> Returns {
-    let per_episode = |e| returns::discounted_return(batch.episode(e).iter().map(|&row| batch.rewards[row as usize]), gamma);
+    let per_episode =
+        |e| returns::discounted_return(batch.episode(e).iter().map(|&row| batch.rewards[row as usize]), gamma);
     Returns((0..batch.episodes()).map(per_episode).collect())
 }
 
@@ -179,7 +180,13 @@ fn advantages_of_episode(rewards: &mut [f64], values: &[f64], options: &Advantag
 /// Weights of the DiCE surrogate: raw absolute-discounted reward-to-go on the scale of the inner gradient (same divisor,
 /// same normalising factor, no baseline: DiCE has none).
 pub fn dice_weights<F: Real>(batch: &Batch<F>, options: &Advantage, scale: f64) -> Advantages {
-    let raw = Advantage { kind: AdvantageKind::Return, baseline: Baseline::None, normalise: false, bootstrap: false, ..*options };
+    let raw = Advantage {
+        kind: AdvantageKind::Return,
+        baseline: Baseline::None,
+        normalise: false,
+        bootstrap: false,
+        ..*options
+    };
     let mut weights = process(batch, &raw, None, &(0..0)).advantages;
     weights.0.iter_mut().for_each(|w| *w *= scale);
     weights

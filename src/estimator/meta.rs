@@ -57,7 +57,8 @@ pub struct TaskGradient<F> {
 pub fn meta_batch<F>(summaries: &[&OuterSummary<F>]) -> Vec<MetaBatch> {
     let values: Vec<f64> = summaries.iter().map(|s| s.returns.mean()).collect();
     let total: f64 = values.iter().sum();
-    let [sum, squares, count] = summaries.iter().fold([0.0; 3], |a, s| std::array::from_fn(|i| a[i] + s.reward_moments[i]));
+    let [sum, squares, count] =
+        summaries.iter().fold([0.0; 3], |a, s| std::array::from_fn(|i| a[i] + s.reward_moments[i]));
     let centre = sum / count.max(1.0);
     let reward = [centre, (squares / count.max(1.0) - centre * centre).max(0.0).sqrt()];
     let others = |v: f64| (values.len() > 1).then(|| (total - v) / (values.len() - 1) as f64);
@@ -117,7 +118,8 @@ fn leave_group_out<F: Real>(
     for (g, omitted) in sample.omitted.iter().enumerate() {
         let difference = match (form, &omitted.resimulated) {
             (LeaveGroupOutForm::Importance, _) => {
-                let (d, e) = importance_difference(policy, sample, &summary.raw, &outer_log_prob, &omitted.phi, &mut scratch);
+                let (d, e) =
+                    importance_difference(policy, sample, &summary.raw, &outer_log_prob, &omitted.phi, &mut scratch);
                 ess += e / m as f64;
                 d
             }
@@ -147,12 +149,24 @@ fn sampling_coefficients<F: Real>(
     let constant = match estimator.sampling {
         Sampling::None => 0.0,
         Sampling::Score => value,
-        Sampling::FirstBatch => if t == 0 { value } else { 0.0 },
+        Sampling::FirstBatch => {
+            if t == 0 {
+                value
+            } else {
+                0.0
+            }
+        }
         Sampling::MeanScore => value / batch.steps().max(1) as f64,
         Sampling::OtherTasks => value - meta.others.unwrap_or(0.0),
         Sampling::LeaveOneOut => return (leave_one_out(value, &inner::returns_of(batch, gamma)), None),
         Sampling::LeaveGroupOut { form, .. } => return leave_group_out(policy, sample, summary, form, gamma),
-        Sampling::PublishedSgmrl => if t == 0 { summary.mean_advantage } else { 0.0 },
+        Sampling::PublishedSgmrl => {
+            if t == 0 {
+                summary.mean_advantage
+            } else {
+                0.0
+            }
+        }
         Sampling::PublishedEmaml => {
             let [sum, _, count] = summary.reward_moments;
             let standardised = (sum / count.max(1.0) - meta.reward[0]) / (meta.reward[1] + 1e-8);

@@ -43,7 +43,8 @@ fn raw_weights<F: Real>(
         }
         OuterBaseline::CrossFit { ridge } => {
             let regression = Regression::new(outer, features_of(policy), gamma);
-            let coefficients = if n > 1 { regression.cross_fit(ridge) } else { vec![vec![0.0; features_of(policy).width()]] };
+            let coefficients =
+                if n > 1 { regression.cross_fit(ridge) } else { vec![vec![0.0; features_of(policy).width()]] };
             Some((regression, coefficients))
         }
     };

@@ -134,7 +134,14 @@ impl<F: Real> Learner<F> {
 
     fn context(&self) -> sample::Context<'_, F> {
         let Options { gamma, inner, outer } = &self.options;
-        sample::Context { policy: &self.policy, theta: &self.state.theta, alpha: &self.state.alpha, gamma: *gamma, inner, outer }
+        sample::Context {
+            policy: &self.policy,
+            theta: &self.state.theta,
+            alpha: &self.state.alpha,
+            gamma: *gamma,
+            inner,
+            outer,
+        }
     }
 
     fn finish(
@@ -197,7 +204,8 @@ impl<F: Real> Learner<F> {
     }
 
     fn row(&self, outcomes: &[Outcome<F>], [gradient_norm, noise, outer_norm, update_norm]: [f64; 4]) -> Row {
-        let column = |f: &dyn Fn(&sample::TaskRecord) -> f64| -> Vec<f64> { outcomes.iter().map(|o| f(&o.record)).collect() };
+        let column =
+            |f: &dyn Fn(&sample::TaskRecord) -> f64| -> Vec<f64> { outcomes.iter().map(|o| f(&o.record)).collect() };
         let zeta = self.options.inner.steps;
         let squares: Vec<f64> = outcomes.iter().map(|o| o.gradient.sampling_coefficient.powi(2)).collect();
         let ess: Vec<f64> = outcomes.iter().filter_map(|o| o.gradient.effective_sample_size).collect();

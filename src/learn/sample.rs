@@ -168,8 +168,14 @@ impl<F: Real> Context<'_, F> {
         budget: &mut Budget,
     ) -> Vec<Omitted<F>> {
         let Sampling::LeaveGroupOut { groups, form } = self.outer.estimator.sampling else { return Vec::new() };
-        let adapted =
-            inner::adapt_without_groups(self.policy, step, self.alpha, &self.inner.advantage, groups, &mut scratch.workspace);
+        let adapted = inner::adapt_without_groups(
+            self.policy,
+            step,
+            self.alpha,
+            &self.inner.advantage,
+            groups,
+            &mut scratch.workspace,
+        );
         budget.gradients += groups as u64;
         let mut tape = scratch.tape();
         let omitted = adapted
