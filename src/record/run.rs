@@ -291,9 +291,10 @@ impl Run {
         self.elapsed
     }
 
-    /// Writes one row. `seconds` are its machine-dependent numbers; `since_start` is the newest of them.
-    pub fn append(&mut self, row: &Row, seconds: &[(&str, f64)], since_start: f64) -> Result<(), Fault> {
+    /// Writes one row. `seconds` are its machine-dependent numbers, `seconds_since_start` among them.
+    pub fn append(&mut self, row: &Row, seconds: &[(&str, f64)]) -> Result<(), Fault> {
         self.rows.append(row, seconds)?;
+        let since_start = seconds.iter().find(|(key, _)| *key == "seconds_since_start").map_or(0.0, |(_, x)| *x);
         self.events.append(self.epoch + since_start, row.iteration, &events::scalars(row, seconds))
     }
 
@@ -371,7 +372,7 @@ mod tests {
         let session = claim(dir, false).expect("free");
         let mut run = session.start("a = 1\n", fake::tensors(), &fake::state::<f32>(0)).expect("writable");
         for i in 1..=iterations {
-            run.append(&row(i), &[("seconds", 1.0), ("seconds_since_start", i as f64)], i as f64).expect("writable");
+            run.append(&row(i), &[("seconds", 1.0), ("seconds_since_start", i as f64)]).expect("writable");
             run.checkpoint(&fake::state::<f32>(i)).expect("writable");
         }
         run
@@ -389,7 +390,7 @@ mod tests {
         let scratch = tempfile::tempdir().expect("scratch");
         let dir = scratch.path().join("deep/run");
         let mut run = started(&dir, 3);
-        run.append(&row(4), &[], 4.0).expect("writable");
+        run.append(&row(4), &[]).expect("writable");
         drop(run); // as if killed after row 4, before its checkpoint
         let (session, opened) = Session::resume(&dir).expect("the lock died with the run");
         assert_eq!((opened.info.status, opened.config.as_str()), (Status::Running, "a = 1\n"));
