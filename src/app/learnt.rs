@@ -41,8 +41,9 @@ fn window(rows: &[Logged]) -> [Estimate; 3] {
 
 fn table(rows: &[Logged]) -> String {
     let n = rows.len();
-    let width = WINDOW.min(n.div_ceil(2));
-    let mut text = format!("{:<22} {:<28} {:<28} {}\n", "undiscounted return", "before adaptation", "after adaptation", "gain");
+    let width = WINDOW.min((n / 2).max(1));
+    let mut text =
+        format!("{:<22} {:<30} {:<30} {}\n", "undiscounted return", "before adaptation", "after adaptation", "gain");
     let mut spans = vec![0..width];
     if n > width {
         spans.push(n - width..n);
@@ -53,7 +54,7 @@ fn table(rows: &[Logged]) -> String {
             _ => format!("iterations {} to {}", span.start + 1, span.end),
         };
         let [before, after, gain] = window(&rows[span]);
-        let _ = writeln!(text, "{label:<22} {:<28} {:<28} {}", shown(&before), shown(&after), shown(&gain));
+        let _ = writeln!(text, "{label:<22} {:<30} {:<30} {}", shown(&before), shown(&after), shown(&gain));
     }
     text
 }

@@ -54,7 +54,9 @@ impl Progress {
                 let (i, n) = (row.iteration, self.total);
                 if i * LINES / n.max(1) != (i - 1) * LINES / n.max(1) {
                     let seconds = self.begun.elapsed().as_secs_f64();
-                    let line = format!("iteration {i}/{n}, return {before:.2} before, {after:.2} after adaptation, {seconds:.1} s");
+                    let line = format!(
+                        "iteration {i}/{n}, return {before:.2} before, {after:.2} after adaptation, {seconds:.1} s"
+                    );
                     let _ = writeln!(std::io::stderr(), "{line}"); // a closed stderr must not end the run
                 }
             }

@@ -3,9 +3,9 @@
 use super::failure::Failure;
 use crate::config::{self, Loaded, Overrides};
 use crate::policy::Policy;
+use crate::record::Fault;
 use crate::record::checkpoint::Tensor;
 use crate::record::run::Opened;
-use crate::record::Fault;
 use std::path::Path;
 
 impl From<Fault> for Failure {

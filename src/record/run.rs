@@ -173,7 +173,9 @@ impl Session {
         &self.dir
     }
 
+    /// Removes the run. The configuration goes first: what is left if we are killed here is half a run, never an older one.
     fn clear(&self) -> Result<(), Fault> {
+        file::remove(&self.dir.join(CONFIG))?;
         let folder = self.dir.join(checkpoint::FOLDER);
         for name in file::names(&folder)?.iter().filter(|n| checkpoint::is_ours(n)) {
             file::remove(&folder.join(name))?;
