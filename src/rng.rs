@@ -93,7 +93,10 @@ mod tests {
     /// the all-zero key is ChaCha8's published keystream (first 8 bytes `3e 00 ef 2f 89 5f 40 d6`).
     #[test]
     fn value_stability() {
-        assert_eq!(Rng::from_seed([0; 32]).next_u64(), u64::from_le_bytes([0x3e, 0x00, 0xef, 0x2f, 0x89, 0x5f, 0x40, 0xd6]));
+        assert_eq!(
+            Rng::from_seed([0; 32]).next_u64(),
+            u64::from_le_bytes([0x3e, 0x00, 0xef, 0x2f, 0x89, 0x5f, 0x40, 0xd6])
+        );
         let address = Address::new(7, Purpose::Inner).iteration(3).task(2).episode(1);
         assert_eq!(draws(address), [2505571829996997841, 9992263393426164413, 6580753319191707881]);
         assert_eq!(draws(address.step(1)), [18007198726399795474, 9185744761306479560, 11762522097460222970]);

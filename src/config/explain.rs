@@ -41,7 +41,14 @@ pub(crate) fn fault(path: &str, message: &str) -> Fault {
         .or_else(|| message.strip_prefix("invalid value: "))
         .and_then(|rest| rest.rsplit_once(", expected "));
     match found_expected {
-        Some((found, expected)) => Fault::new(path, format!("expected {}, found {found}", plain(expected))),
+        Some((found, expected)) => {
+            let found = match found {
+                "map" => "a table",
+                "sequence" => "a list",
+                other => other,
+            };
+            Fault::new(path, format!("expected {}, found {found}", plain(expected)))
+        }
         None => Fault::new(path, message),
     }
 }

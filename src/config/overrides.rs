@@ -53,9 +53,11 @@ impl Origin {
 
     /// The error for `fault`, blamed on the flag that set its key, else on the file.
     pub(crate) fn error(&self, fault: Fault) -> Error {
+        let inside = |key: &str, of: &str| key.strip_prefix(of).is_some_and(|rest| rest.starts_with(['.', '[']));
         let blamed = self.changes.iter().rev().find(|c| {
             fault.key == c.key
-                || fault.key.strip_prefix(&c.key).is_some_and(|rest| rest.starts_with(['.', '[']))
+                || inside(&fault.key, &c.key)
+                || inside(&c.key, &fault.key)
                 || (c.key == "family" && fault.key == "family.name")
                 || (c.key == "file" && fault.key == "family.file")
         });

@@ -1,4 +1,13 @@
 //! Integration tests, one binary.
 
+mod architecture;
+mod bad_input;
+mod configs;
+mod exact;
+mod fixtures;
+mod mutation;
 mod probes;
 mod run_directory;
+mod scratch;
+mod source;
+mod tidy;

@@ -37,7 +37,8 @@ fn options(estimator: &str, gamma: f64) -> Options {
 fn train(name: &str, estimator: &str) -> f64 {
     let family: Arc<dyn Family> = tasks::registry::build(name, &Default::default()).expect("a probe").into();
     let discounted = tasks::probes::threshold(name).expect("a probe").discounted;
-    let tabular = matches!((family.observation_space(), family.action_space()), (Space::Discrete(_), Space::Discrete(_)));
+    let tabular =
+        matches!((family.observation_space(), family.action_space()), (Space::Discrete(_), Space::Discrete(_)));
     let spec = if tabular { Spec::tabular() } else { Spec { hidden: vec![16], ..Spec::mlp() } };
     let policy = Policy::build(&spec, &family.observation_space(), &family.action_space()).expect("it fits");
     let mut options = options(estimator, family.gamma());
@@ -64,7 +65,8 @@ fn every_ability_is_there() {
 /// Negative control: without a usable inner step the adaptation probe cannot be passed.
 #[test]
 fn without_adaptation_the_adaptation_probe_fails() {
-    let family: Arc<dyn Family> = tasks::registry::build("probe/adaptation", &Default::default()).expect("a probe").into();
+    let family: Arc<dyn Family> =
+        tasks::registry::build("probe/adaptation", &Default::default()).expect("a probe").into();
     let policy = Policy::build(&Spec::tabular(), &family.observation_space(), &family.action_space()).expect("it fits");
     let mut options = options("maml", family.gamma());
     options.inner.alpha = 0.0;
