@@ -8,6 +8,7 @@ mod exact;
 mod fixtures;
 mod mutation;
 mod probes;
+mod run_directory;
 mod scratch;
 mod source;
 mod tidy;
