@@ -39,8 +39,13 @@ mod tests {
     #[test]
     fn patience_pays_when_there_is_time() {
         let transition = [1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0];
-        let mdp =
-            Tables { states: 2, actions: 2, start: &[1.0, 0.0], reward: &[1.0, 0.0, 3.0, 3.0], transition: &transition };
+        let mdp = Tables {
+            states: 2,
+            actions: 2,
+            start: &[1.0, 0.0],
+            reward: &[1.0, 0.0, 3.0, 3.0],
+            transition: &transition,
+        };
         assert_eq!(value(&mdp, 0, 1.0), 0.0);
         assert_eq!(value(&mdp, 1, 1.0), 1.0);
         assert_eq!(value(&mdp, 2, 1.0), 3.0);

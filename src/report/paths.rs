@@ -115,7 +115,8 @@ fn paths(
     for path in &panel.after {
         chart.draw_series(LineSeries::new(path.iter().map(inside), DARK.stroke_width(1)))?;
     }
-    let starts: Vec<(f64, f64)> = panel.before.iter().chain(&panel.after).filter_map(|p| p.first().map(inside)).collect();
+    let starts: Vec<(f64, f64)> =
+        panel.before.iter().chain(&panel.after).filter_map(|p| p.first().map(inside)).collect();
     chart.draw_series(starts.into_iter().map(|s| Circle::new(s, 3, BLACK.filled())))?;
     chart.draw_series([Cross::new(inside(&panel.goal), 6, BLACK.stroke_width(3))])?;
     Ok(())
