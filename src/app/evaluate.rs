@@ -146,7 +146,7 @@ fn with<F: Real>(request: &Request, opened: &record::run::Opened, loaded: &Loade
         trajectories::check_writable(path)?;
     }
     let policy = saved::policy(loaded)?;
-    let (state, remarks) = opened.newest::<F>(&saved::tensors(&policy))?;
+    let (state, remarks) = opened.newest::<F>(&policy.tensors())?;
     if !request.quiet {
         remarks.iter().for_each(|r| drop(writeln!(std::io::stderr(), "passed over: {r}")));
     }
