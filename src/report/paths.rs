@@ -76,7 +76,10 @@ fn draw(
             .x_label_area_size(34)
             .y_label_area_size(44)
             .build_cartesian_2d(corner[0]..corner[0] + side, corner[1]..corner[1] + side)?;
-        chart.configure_mesh().x_desc("x").y_desc("y").x_labels(5).y_labels(5).light_line_style(WHITE).draw()?;
+        let tick = |x: &f64| format!("{}", (x * 1e6).round() / 1e6 + 0.0); // and never "-0"
+        let mut mesh = chart.configure_mesh();
+        mesh.x_desc("x").y_desc("y").x_labels(5).y_labels(5).light_line_style(WHITE);
+        mesh.x_label_formatter(&tick).y_label_formatter(&tick).draw()?;
         paths(&mut chart, panel, corner, side)?;
     }
     root.present()?;
