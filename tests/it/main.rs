@@ -9,6 +9,7 @@ mod exact;
 mod fixtures;
 mod mutation;
 mod probes;
+mod python;
 mod run_directory;
 mod scratch;
 mod source;
