@@ -53,7 +53,7 @@ impl Model<'_> {
             let k = s * self.mdp.actions + a;
             pairs.push(k);
             if pairs.len() == self.mdp.horizon {
-                out.push(Trajectory { pairs: pairs.clone(), dynamics, to_go: self.to_go(pairs) });
+                out.push(Trajectory { pairs: pairs.clone(), dynamics, to_go: self.rewards_to_go(pairs) });
             } else {
                 for s_next in 0..n_s {
                     let p = self.mdp.transition[k * n_s + s_next];
@@ -66,7 +66,7 @@ impl Model<'_> {
         }
     }
 
-    fn to_go(&self, pairs: &[usize]) -> Vec<f64> {
+    fn rewards_to_go(&self, pairs: &[usize]) -> Vec<f64> {
         let mut to_go: Vec<f64> =
             pairs.iter().scan(1.0, |d, &k| Some(std::mem::replace(d, *d * self.gamma) * self.mdp.reward[k])).collect();
         for h in (1..to_go.len()).rev() {
@@ -74,6 +74,13 @@ impl Model<'_> {
         }
         to_go
     }
+}
+
+/// q(tau; theta) of every trajectory.
+pub fn probabilities<S: Scalar>(trajectories: &[Trajectory], theta: &[S], actions: usize) -> Vec<S> {
+    let pi = softmax(theta, actions);
+    let q = |tau: &Trajectory| tau.pairs.iter().fold(S::constant(tau.dynamics), |q, &k| q * pi[k]);
+    trajectories.iter().map(q).collect()
 }
 
 /// Trajectories under one theta: probability and policy-gradient estimate of each.
@@ -88,19 +95,16 @@ pub struct Sampled<S> {
 /// Probabilities and gradient estimates of all `trajectories` under theta (`actions` logits per state).
 pub fn under<S: Scalar>(trajectories: &[Trajectory], theta: &[S], actions: usize) -> Sampled<S> {
     let pi = softmax(theta, actions);
-    let mut sampled = Sampled { probability: Vec::new(), gradient: Vec::new() };
+    let mut sampled = Sampled { probability: probabilities(trajectories, theta, actions), gradient: Vec::new() };
     for tau in trajectories {
-        let mut q = S::constant(tau.dynamics);
         let mut g = vec![S::constant(0.0); theta.len()];
         for (&k, &r) in tau.pairs.iter().zip(&tau.to_go) {
-            q = q * pi[k];
             let row = k / actions * actions;
             for b in row..row + actions {
                 g[b] += pi[b].scale(-r);
             }
             g[k] += S::constant(r);
         }
-        sampled.probability.push(q);
         sampled.gradient.push(g);
     }
     sampled

@@ -35,7 +35,8 @@ struct Outcome<F> {
 
 impl<F: Real> Learner<F> {
     /// A learner at iteration 0 with parameters drawn from the stream of `seed`.
-    pub fn new(family: Arc<dyn Family>, policy: Policy, options: Options, seed: u64) -> Learner<F> {
+    pub fn new(family: Arc<dyn Family>, policy: Policy, mut options: Options, seed: u64) -> Learner<F> {
+        options.inner.advantage = options.outer.estimator.inner_advantage(&options.inner.advantage);
         let theta: Vec<F> = policy.init(&mut Address::new(seed, Purpose::Init).stream());
         let alpha = vec![F::of(options.inner.alpha); theta.len()];
         let learned = if options.inner.learn_alpha { 2 * theta.len() } else { theta.len() };
