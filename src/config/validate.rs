@@ -24,7 +24,7 @@ const MAX_LAYERS: usize = 64;
 /// Widest hidden layer.
 const MAX_WIDTH: usize = 65_536;
 /// Most leave-group-out groups when none are asked for.
-const DEFAULT_GROUPS: usize = 4;
+const DEFAULT_GROUPS: usize = 10;
 /// Largest step size, ridge or clip.
 const MAX_RATE: f64 = 1e9;
 
