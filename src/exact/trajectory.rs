@@ -53,7 +53,7 @@ impl Model<'_> {
             let k = s * self.mdp.actions + a;
             pairs.push(k);
             if pairs.len() == self.mdp.horizon {
-                out.push(Trajectory { pairs: pairs.clone(), dynamics, to_go: self.to_go(pairs) });
+                out.push(Trajectory { pairs: pairs.clone(), dynamics, to_go: self.rewards_to_go(pairs) });
             } else {
                 for s_next in 0..n_s {
                     let p = self.mdp.transition[k * n_s + s_next];
@@ -66,7 +66,7 @@ impl Model<'_> {
         }
     }
 
-    fn to_go(&self, pairs: &[usize]) -> Vec<f64> {
+    fn rewards_to_go(&self, pairs: &[usize]) -> Vec<f64> {
         let mut to_go: Vec<f64> =
             pairs.iter().scan(1.0, |d, &k| Some(std::mem::replace(d, *d * self.gamma) * self.mdp.reward[k])).collect();
         for h in (1..to_go.len()).rev() {
