@@ -3,12 +3,15 @@
 pub mod app;
 pub mod batch;
 pub mod budget;
+pub mod cli;
 pub mod config;
 pub mod diff;
 pub mod estimator;
 pub mod exact;
 pub mod learn;
 pub mod math;
+pub mod measure;
 pub mod optim;
 pub mod policy;
 pub mod rng;
+pub mod rollout;

@@ -2,4 +2,7 @@
 
 pub mod advantage;
 pub mod hypothesis;
+pub mod baseline;
 pub mod real;
+pub mod returns;
+pub mod summary;
