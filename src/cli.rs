@@ -148,10 +148,9 @@ enum Mode {
 }
 
 #[derive(Args, Debug)]
-#[group(id = "source", required = true, multiple = false, args = ["mdps", "config"])]
 struct Gradient {
     /// MDP file (JSON)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_unless_present = "config", conflicts_with = "config")]
     mdps: Option<PathBuf>,
     /// Configuration or preset of a tabular family
     config: Option<String>,

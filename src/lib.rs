@@ -13,5 +13,6 @@ pub mod math;
 pub mod measure;
 pub mod optim;
 pub mod policy;
+pub mod record;
 pub mod rng;
 pub mod rollout;

@@ -16,6 +16,9 @@ pub struct Overrides {
     pub smoke: bool,
 }
 
+/// Most parts of a dotted key.
+const MAX_DEPTH: usize = 16;
+
 struct Change {
     key: String,
     value: Value,
@@ -87,6 +90,9 @@ fn change(text: &str) -> Result<Change, Error> {
     let key = key.trim();
     if key.is_empty() || key.split('.').any(|part| part.trim().is_empty()) {
         return Err(fail("the key is empty; expected key=value, for example --set inner.alpha=0.05"));
+    }
+    if key.split('.').count() > MAX_DEPTH {
+        return Err(fail(&format!("the key has more than {MAX_DEPTH} parts")));
     }
     Ok(Change { key: key.to_string(), value: value_of(value.trim()), flag })
 }

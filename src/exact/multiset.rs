@@ -35,6 +35,26 @@ pub fn for_each_from(m: usize, n: usize, first: std::ops::Range<usize>, visit: &
     }
 }
 
+/// Calls `visit(items, 1)` for every ordered draw of `n` items out of `0..m` whose first item lies in `first`: for functions
+/// of a batch that look at the order of its items.
+pub fn ordered_from(m: usize, n: usize, first: std::ops::Range<usize>, visit: &mut impl FnMut(&[usize], f64)) {
+    for start in first {
+        let mut items = vec![0; n];
+        items[0] = start;
+        loop {
+            visit(&items, 1.0);
+            let Some(i) = (1..n).rev().find(|&i| items[i] + 1 < m) else { break };
+            items[i] += 1;
+            items[i + 1..].fill(0);
+        }
+    }
+}
+
+/// Number of ordered draws, m^n, saturating at `u64::MAX`.
+pub fn count_ordered(m: u64, n: u64) -> u64 {
+    m.checked_pow(u32::try_from(n).unwrap_or(u32::MAX)).unwrap_or(u64::MAX)
+}
+
 /// n! / prod counts! of a non-decreasing list.
 pub fn coefficient(items: &[usize]) -> f64 {
     let (mut c, mut run) = (1.0, 0.0);
@@ -63,6 +83,13 @@ mod tests {
             });
             assert_eq!(visits, count(m as u64, n as u64));
             assert_eq!(draws, (m as f64).powi(n as i32));
+            let mut ordered = 0;
+            ordered_from(m, n, 0..m, &mut |items, _| {
+                assert!(items.len() == n && items.iter().all(|&i| i < m));
+                ordered += 1;
+            });
+            assert_eq!(ordered, count_ordered(m as u64, n as u64));
+            assert_eq!(ordered as f64, draws);
         }
     }
 

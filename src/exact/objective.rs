@@ -22,6 +22,11 @@ pub struct Problem {
     pub batch: usize,
 }
 
+/// `base^exponent`, saturating.
+pub(super) fn power(base: u64, exponent: usize) -> u64 {
+    base.checked_pow(u32::try_from(exponent).unwrap_or(u32::MAX)).unwrap_or(u64::MAX)
+}
+
 /// An objective and its gradient, flat `[S, A]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exact {
@@ -40,10 +45,7 @@ impl Problem {
     /// Number of adapted parameter vectors that enumerating V_zeta visits, over all tasks; saturating.
     pub fn inner_batches(&self) -> u64 {
         (self.tasks.iter())
-            .map(|(_, mdp)| {
-                let once = multiset::count(trajectory::count(mdp), self.batch as u64);
-                (0..self.steps).fold(1u64, |product, _| product.saturating_mul(once))
-            })
+            .map(|(_, mdp)| power(multiset::count(trajectory::count(mdp), self.batch as u64), self.steps))
             .fold(0, u64::saturating_add)
     }
 

@@ -76,6 +76,13 @@ impl Model<'_> {
     }
 }
 
+/// q(tau; theta) of every trajectory.
+pub fn probabilities<S: Scalar>(trajectories: &[Trajectory], theta: &[S], actions: usize) -> Vec<S> {
+    let pi = softmax(theta, actions);
+    let q = |tau: &Trajectory| tau.pairs.iter().fold(S::constant(tau.dynamics), |q, &k| q * pi[k]);
+    trajectories.iter().map(q).collect()
+}
+
 /// Trajectories under one theta: probability and policy-gradient estimate of each.
 #[derive(Clone, Debug)]
 pub struct Sampled<S> {
@@ -88,19 +95,16 @@ pub struct Sampled<S> {
 /// Probabilities and gradient estimates of all `trajectories` under theta (`actions` logits per state).
 pub fn under<S: Scalar>(trajectories: &[Trajectory], theta: &[S], actions: usize) -> Sampled<S> {
     let pi = softmax(theta, actions);
-    let mut sampled = Sampled { probability: Vec::new(), gradient: Vec::new() };
+    let mut sampled = Sampled { probability: probabilities(trajectories, theta, actions), gradient: Vec::new() };
     for tau in trajectories {
-        let mut q = S::constant(tau.dynamics);
         let mut g = vec![S::constant(0.0); theta.len()];
         for (&k, &r) in tau.pairs.iter().zip(&tau.to_go) {
-            q = q * pi[k];
             let row = k / actions * actions;
             for b in row..row + actions {
                 g[b] += pi[b].scale(-r);
             }
             g[k] += S::constant(r);
         }
-        sampled.probability.push(q);
         sampled.gradient.push(g);
     }
     sampled

@@ -90,8 +90,9 @@ pub struct Verdict {
     pub p: f64,
 }
 
-/// Directions whose standard deviation is below this fraction of the largest count as constant.
-const CONSTANT: f64 = 1e-9;
+/// Directions whose standard deviation is below this fraction of the scale count as constant: a covariance carries a relative
+/// error near 1e-15, a standard deviation its square root.
+const CONSTANT: f64 = 1e-7;
 
 /// Tests "the mean is `claimed`" on `n > d` independent vectors (asymptotically valid; exact for normal ones).
 ///

@@ -1,8 +1,8 @@
 //! Pure mathematics: returns, advantages, statistics; values in, values out.
 
 pub mod advantage;
-pub mod hypothesis;
 pub mod baseline;
+pub mod hypothesis;
 pub mod real;
 pub mod returns;
 pub mod summary;

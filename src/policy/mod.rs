@@ -1,366 +1,295 @@
-//! Stop-gap policies until the real layer lands.
-#![allow(missing_docs)]
+//! Policies: parameters and observation to an action distribution, log-probability and score.
+//!
+//! Parameters are arguments, never modes. All of them are one flat vector; [`Policy::tensors`] names its parts.
+
+mod build;
+mod derivative;
+mod head;
+
+pub use build::{Kind, Spec, TensorSpec};
+pub use derivative::{RowTangents, WeightTangents};
+
 use crate::batch::Actions;
-use crate::diff::{Activation, Init, Mlp, Tape, Workspace};
+use crate::diff::{Init, Mlp, Tape};
 use crate::math::real::Real;
 use crate::rng::Rng;
+use head::{entropy_of_logits, log_softmax_at, softmax};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
+use std::ops::Range;
 use tasks::env::Space;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
-    Tabular,
-    Mlp,
-}
+/// One logit per (state, action), flat `[S, A]`: pi(a|s) = exp(theta_sa) / sum_b exp(theta_sb).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Spec {
-    pub kind: Kind,
-    pub hidden: Vec<usize>,
-    pub activation: Activation,
-    pub init: Init,
-    pub log_std: f64,
-    pub min_log_std: Option<f64>,
-    pub value_head: bool,
-}
-impl Spec {
-    pub fn tabular() -> Spec {
-        Spec { kind: Kind::Tabular, ..Spec::mlp() }
-    }
-    pub fn mlp() -> Spec {
-        Spec {
-            kind: Kind::Mlp,
-            hidden: vec![100, 100],
-            activation: Activation::Tanh,
-            init: Init::GlorotUniform,
-            log_std: 0.0,
-            min_log_std: None,
-            value_head: false,
-        }
-    }
-}
-pub struct Weights<'a, F> {
-    pub log_prob: &'a [F],
-    pub entropy: Option<&'a [F]>,
-    pub value: Option<&'a [F]>,
-}
-#[derive(Clone)]
 pub struct TabularSoftmax {
+    /// Number of states S.
     pub states: usize,
+    /// Number of actions A.
     pub actions: usize,
 }
-#[derive(Clone)]
-pub struct Net {
-    mlp: Mlp,
-    log_std: f64,
-    onehot: bool,
+
+/// A network that reads an observation (one-hot for state indices) and, optionally, also predicts its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trunk {
+    /// The network; its last output is the value if there is a value head.
+    pub mlp: Mlp,
+    /// How the weights start.
+    pub init: Init,
+    /// Whether observations are state indices, read as one-hot codes.
+    pub one_hot: bool,
+    /// Whether the last output is a value.
+    pub value_head: bool,
 }
-#[derive(Clone)]
+
+/// Softmax over the outputs of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MlpCategorical {
+    /// The network.
+    pub trunk: Trunk,
+    /// Number of actions.
+    pub actions: usize,
+}
+
+/// Independent normals: means from a network, log standard deviations as parameters of their own behind the network's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MlpGaussian {
+    /// The network.
+    pub trunk: Trunk,
+    /// Coordinates per action.
+    pub width: usize,
+    /// Log standard deviation at the start.
+    pub log_std: f64,
+    /// Floor of the log standard deviation, applied the same before and after adaptation; no gradient flows below it.
+    pub min_log_std: Option<f64>,
+}
+
+/// A policy.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Policy {
+    /// Tabular softmax.
     Tabular(TabularSoftmax),
-    Categorical(Net),
-    Gaussian(Net),
+    /// Network with a softmax.
+    Categorical(MlpCategorical),
+    /// Network with a diagonal normal.
+    Gaussian(MlpGaussian),
 }
-use Policy::*;
+
+/// Coefficients of a weighted sum over batch rows, `sum_i w_i log pi_i + e_i H_i + u_i V_i`.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a, F> {
+    /// Of the log-probabilities, one per row.
+    pub log_prob: &'a [F],
+    /// Of the entropies, one per row.
+    pub entropy: Option<&'a [F]>,
+    /// Of the values, one per row (needs a value head).
+    pub value: Option<&'a [F]>,
+}
+
 impl Policy {
-    pub fn build(spec: &Spec, obs: &Space, act: &Space) -> Result<Policy, String> {
-        if spec.kind == Kind::Tabular {
-            let (Space::Discrete(s), Space::Discrete(a)) = (obs, act) else {
-                return Err("tabular needs discrete".into());
-            };
-            return Ok(Tabular(TabularSoftmax { states: *s, actions: *a }));
-        }
-        let (inputs, onehot) = match obs {
-            Space::Discrete(n) => (*n, true),
-            b => (b.width(), false),
-        };
-        let out = match act {
-            Space::Discrete(n) => *n,
-            b => b.width(),
-        };
-        let mut sizes = vec![inputs];
-        sizes.extend(&spec.hidden);
-        sizes.push(out);
-        let net = Net { mlp: Mlp::new(sizes, spec.activation), log_std: spec.log_std, onehot };
-        Ok(if matches!(act, Space::Discrete(_)) { Categorical(net) } else { Gaussian(net) })
-    }
-    fn net(&self) -> &Net {
+    fn trunk(&self) -> Option<&Trunk> {
         match self {
-            Categorical(n) | Gaussian(n) => n,
-            _ => panic!(),
+            Policy::Tabular(_) => None,
+            Policy::Categorical(p) => Some(&p.trunk),
+            Policy::Gaussian(p) => Some(&p.trunk),
         }
     }
+
+    /// Parameters of the network alone (0 for tables); log standard deviations follow.
+    fn network_params(&self) -> usize {
+        self.trunk().map_or(0, |t| t.mlp.n_params())
+    }
+
+    /// Numbers that describe the action distribution of one row (logits or means).
+    fn head_width(&self) -> usize {
+        match self {
+            Policy::Tabular(p) => p.actions,
+            Policy::Categorical(p) => p.actions,
+            Policy::Gaussian(p) => p.width,
+        }
+    }
+
+    /// Length of the flat parameter vector.
     pub fn n_params(&self) -> usize {
         match self {
-            Tabular(t) => t.states * t.actions,
-            Categorical(n) => n.mlp.n_params(),
-            Gaussian(n) => n.mlp.n_params() + n.mlp.outputs(),
+            Policy::Tabular(p) => p.states * p.actions,
+            Policy::Categorical(p) => p.trunk.mlp.n_params(),
+            Policy::Gaussian(p) => p.trunk.mlp.n_params() + p.width,
         }
     }
+
+    /// Numbers per encoded observation.
     pub fn obs_width(&self) -> usize {
-        match self {
-            Tabular(_) => 1,
-            _ => self.net().mlp.inputs(),
-        }
+        self.trunk().map_or(1, |t| t.mlp.inputs())
     }
+
+    /// Whether the policy also predicts values.
+    pub fn has_value(&self) -> bool {
+        self.trunk().is_some_and(|t| t.value_head)
+    }
+
+    /// Writes what the policy reads (`obs_width` numbers) for a raw observation: the index itself, its one-hot code, or a copy.
     pub fn encode<F: Real>(&self, raw: &[f64], out: &mut [F]) {
-        match self {
-            Categorical(n) | Gaussian(n) if n.onehot => {
-                out.fill(F::zero());
-                out[raw[0] as usize] = F::one();
-            }
-            _ => {
-                for (o, &r) in out.iter_mut().zip(raw) {
-                    *o = F::of(r)
-                }
-            }
+        if self.trunk().is_some_and(|t| t.one_hot) {
+            out.fill(F::zero());
+            out[raw[0] as usize] = F::one();
+        } else {
+            out.iter_mut().zip(raw).for_each(|(o, &x)| *o = F::of(x));
         }
     }
+
+    /// Initial parameters: tables are zero (uniform), networks by their initialiser, log standard deviations as told.
     pub fn init<F: Real>(&self, rng: &mut Rng) -> Vec<F> {
+        let mut theta = self.trunk().map_or(Vec::new(), |t| t.mlp.init(t.init, rng));
+        let rest = if let Policy::Gaussian(p) = self { F::of(p.log_std) } else { F::zero() };
+        theta.resize(self.n_params(), rest);
+        theta
+    }
+
+    /// An empty list of this policy's kind of actions.
+    pub fn empty_actions<F: Real>(&self) -> Actions<F> {
         match self {
-            Tabular(_) => vec![F::zero(); self.n_params()],
-            Categorical(n) => n.mlp.init(Init::GlorotUniform, rng),
-            Gaussian(n) => {
-                let mut t = n.mlp.init(Init::GlorotUniform, rng);
-                t.resize(self.n_params(), F::of(n.log_std));
-                t
-            }
+            Policy::Gaussian(p) => Actions::Continuous { values: Vec::new(), width: p.width },
+            _ => Actions::Discrete(Vec::new()),
         }
     }
-    pub fn empty_actions<F>(&self) -> Actions<F> {
-        match self {
-            Gaussian(n) => Actions::Continuous { values: vec![], width: n.mlp.outputs() },
-            _ => Actions::Discrete(vec![]),
-        }
-    }
+
+    /// Appends `rows` rows to the tape: the forward pass of encoded observations `[rows, obs_width]` at `theta`.
     pub fn forward<F: Real>(&self, theta: &[F], obs: &[F], rows: usize, tape: &mut Tape<F>) {
         match self {
-            Tabular(t) => {
-                let first = tape.grow([t.actions].into_iter(), rows);
-                for i in 0..rows {
-                    let s = obs[i].f64() as usize;
-                    tape.layers[0][(first + i) * t.actions..][..t.actions]
-                        .copy_from_slice(&theta[s * t.actions..][..t.actions]);
+            Policy::Tabular(p) => {
+                let first = tape.grow([p.actions].into_iter(), rows);
+                let out = &mut tape.layers[0][first * p.actions..];
+                for (row, s) in out.chunks_exact_mut(p.actions).zip(obs) {
+                    row.copy_from_slice(&theta[s.f64() as usize * p.actions..][..p.actions]);
                 }
             }
-            _ => {
-                let n = self.net();
-                n.mlp.forward(&theta[..n.mlp.n_params()], obs, rows, tape)
+            Policy::Categorical(MlpCategorical { trunk, .. }) | Policy::Gaussian(MlpGaussian { trunk, .. }) => {
+                trunk.mlp.forward(&theta[..trunk.mlp.n_params()], obs, rows, tape);
             }
         }
     }
-    fn probs<F: Real>(z: &[F]) -> Vec<F> {
-        let m = z.iter().copied().fold(F::neg_infinity(), F::max);
-        let e: Vec<F> = z.iter().map(|&x| (x - m).exp()).collect();
-        let s: F = e.iter().copied().sum();
-        e.into_iter().map(|x| x / s).collect()
+
+    /// Effective log standard deviation of coordinate `i` and whether its gradient flows.
+    fn log_std<F: Real>(&self, theta: &[F], i: usize) -> (F, bool) {
+        let parameter = theta[self.network_params() + i];
+        match self {
+            Policy::Gaussian(MlpGaussian { min_log_std: Some(floor), .. }) if parameter.f64() < *floor => {
+                (F::of(*floor), false)
+            }
+            _ => (parameter, true),
+        }
     }
+
+    /// Appends one action for each row of `rows`; `rngs[i]` serves the i-th of them. A discrete action takes one uniform
+    /// (inverse CDF), a continuous one a standard normal per coordinate: equal streams couple different parameters.
     pub fn sample<F: Real>(
         &self,
         theta: &[F],
         tape: &Tape<F>,
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
         rngs: &mut [Rng],
         actions: &mut Actions<F>,
     ) {
-        for (row, rng) in rows.zip(rngs) {
-            let z = tape.output_row(row);
-            match actions {
-                Actions::Discrete(a) => {
-                    let mut u = F::of(rng.random::<f64>());
-                    let p = Self::probs(z);
-                    let mut k = p.len() - 1;
-                    for (i, &p) in p.iter().enumerate() {
-                        if u < p {
-                            k = i;
-                            break;
-                        }
-                        u -= p;
-                    }
-                    a.push(k as u32)
+        let width = self.head_width();
+        match actions {
+            Actions::Discrete(chosen) => {
+                let mut p = vec![F::zero(); width];
+                for (row, rng) in rows.zip(rngs) {
+                    softmax(&tape.output_row(row)[..width], &mut p);
+                    chosen.push(inverse_cdf(&p, rng.random::<f64>()));
                 }
-                Actions::Continuous { values, .. } => {
-                    let n = self.net().mlp.n_params();
-                    for (i, &m) in z.iter().enumerate() {
-                        let e: f64 = StandardNormal.sample(rng);
-                        values.push(m + theta[n + i].exp() * F::of(e))
+            }
+            Actions::Continuous { values, .. } => {
+                let std: Vec<F> = (0..width).map(|i| self.log_std(theta, i).0.exp()).collect();
+                for (row, rng) in rows.zip(rngs) {
+                    for (&mean, &std) in tape.output_row(row).iter().zip(&std) {
+                        let noise: f64 = StandardNormal.sample(rng);
+                        values.push(mean + std * F::of(noise));
                     }
                 }
             }
         }
     }
+
+    /// Mode of the action distribution of each row (most probable action, or the mean), appended.
+    pub fn mode<F: Real>(&self, tape: &Tape<F>, rows: Range<usize>, actions: &mut Actions<F>) {
+        let width = self.head_width();
+        for row in rows {
+            let z = &tape.output_row(row)[..width];
+            match actions {
+                Actions::Discrete(chosen) => {
+                    let best = (0..width).fold(0, |best, i| if z[i] > z[best] { i } else { best });
+                    chosen.push(best as u32);
+                }
+                Actions::Continuous { values, .. } => values.extend_from_slice(z),
+            }
+        }
+    }
+
+    /// Log-probability (density) of every row's action, written over `out`.
     pub fn log_prob<F: Real>(&self, theta: &[F], tape: &Tape<F>, actions: &Actions<F>, out: &mut Vec<F>) {
+        let width = self.head_width();
         out.clear();
-        for row in 0..tape.rows() {
-            let z = tape.output_row(row);
-            out.push(match actions {
-                Actions::Discrete(a) => Self::probs(z)[a[row] as usize].ln(),
-                Actions::Continuous { values, width } => {
-                    let n = self.net().mlp.n_params();
-                    (0..*width)
-                        .map(|i| {
-                            let ls = theta[n + i];
-                            let u = (values[row * width + i] - z[i]) / ls.exp();
-                            -F::of(0.5) * u * u - ls - F::of(0.9189385332046727)
-                        })
-                        .sum()
+        match actions {
+            Actions::Discrete(a) => out.extend(a.iter().enumerate().map(|(row, &a)| {
+                let z = &tape.output_row(row)[..width];
+                log_softmax_at(z, a as usize)
+            })),
+            Actions::Continuous { values, .. } => {
+                let log_std: Vec<F> = (0..width).map(|i| self.log_std(theta, i).0).collect();
+                let inverse: Vec<F> = log_std.iter().map(|&s| (-s).exp()).collect();
+                let constant = log_std.iter().map(|&s| -s - F::of(head::HALF_LOG_TWO_PI)).sum::<F>();
+                for (row, action) in values.chunks_exact(width).enumerate() {
+                    let z = tape.output_row(row);
+                    let square = |i: usize| {
+                        let u = (action[i] - z[i]) * inverse[i];
+                        u * u
+                    };
+                    out.push(constant - F::of(0.5) * (0..width).map(square).sum::<F>());
                 }
-            })
+            }
         }
     }
+
+    /// Entropy of every row's action distribution, nats, written over `out`.
     pub fn entropy<F: Real>(&self, theta: &[F], tape: &Tape<F>, out: &mut Vec<F>) {
+        let width = self.head_width();
         out.clear();
-        for row in 0..tape.rows() {
-            let z = tape.output_row(row);
-            out.push(match self {
-                Gaussian(n) => {
-                    (0..n.mlp.outputs()).map(|i| theta[n.mlp.n_params() + i] + F::of(1.4189385332046727)).sum()
-                }
-                _ => Self::probs(z).into_iter().map(|p| -p * p.ln()).sum(),
-            })
+        if let Policy::Gaussian(_) = self {
+            let each = |i| self.log_std(theta, i).0 + F::of(0.5 + head::HALF_LOG_TWO_PI);
+            let entropy = (0..width).map(each).sum::<F>();
+            out.resize(tape.rows(), entropy);
+        } else {
+            out.extend((0..tape.rows()).map(|row| entropy_of_logits(&tape.output_row(row)[..width])));
         }
     }
-    pub fn grad<F: Real>(
-        &self,
-        theta: &[F],
-        obs: &[F],
-        actions: &Actions<F>,
-        tape: &Tape<F>,
-        weights: &Weights<F>,
-        out: &mut [F],
-        ws: &mut Workspace<F>,
-    ) {
-        self.pass(theta, None, obs, actions, tape, weights.log_prob, &mut |_, _| {}, out, ws)
+
+    /// Predicted value of every row, written over `out`.
+    ///
+    /// # Panics
+    /// Without a value head.
+    pub fn value<F: Real>(&self, tape: &Tape<F>, out: &mut Vec<F>) {
+        assert!(self.has_value(), "this policy has no value head");
+        out.clear();
+        out.extend((0..tape.rows()).map(|row| tape.output_row(row)[self.head_width()]));
     }
-    pub fn multi_grad<F: Real>(
-        &self,
-        theta: &[F],
-        obs: &[F],
-        actions: &Actions<F>,
-        tape: &Tape<F>,
-        weights: &[Vec<F>],
-        out: &mut [Vec<F>],
-        ws: &mut Workspace<F>,
-    ) {
-        for (w, o) in weights.iter().zip(out) {
-            self.pass(theta, None, obs, actions, tape, w, &mut |_, _| {}, o, ws)
+}
+
+/// Index at which the cumulated probabilities pass `u`; the last possible one if rounding leaves `u` beyond the sum.
+fn inverse_cdf<F: Real>(p: &[F], mut u: f64) -> u32 {
+    for (i, &p_i) in p.iter().enumerate() {
+        if u < p_i.f64() {
+            return i as u32;
         }
+        u -= p_i.f64();
     }
-    pub fn hvp<F: Real>(
-        &self,
-        theta: &[F],
-        direction: &[F],
-        obs: &[F],
-        actions: &Actions<F>,
-        tape: &Tape<F>,
-        weights: &[F],
-        tangent_weights: &mut dyn FnMut(&[F], &mut [F]),
-        out: &mut [F],
-        ws: &mut Workspace<F>,
-    ) {
-        self.pass(theta, Some(direction), obs, actions, tape, weights, tangent_weights, out, ws)
-    }
-    fn pass<F: Real>(
-        &self,
-        theta: &[F],
-        direction: Option<&[F]>,
-        obs: &[F],
-        actions: &Actions<F>,
-        tape: &Tape<F>,
-        w: &[F],
-        tw: &mut dyn FnMut(&[F], &mut [F]),
-        out: &mut [F],
-        ws: &mut Workspace<F>,
-    ) {
-        let k = tape.output_width();
-        let rows = tape.rows();
-        let np = match self {
-            Tabular(_) => 0,
-            _ => self.net().mlp.n_params(),
-        };
-        // dl/dz, its tangent along z_dot, ldot
-        let zdot: Option<Vec<F>> = direction.map(|v| match self {
-            Tabular(t) => (0..rows)
-                .flat_map(|r| {
-                    let s = obs[r].f64() as usize;
-                    v[s * k..][..t.actions].to_vec()
-                })
-                .collect(),
-            _ => self.net().mlp.jvp(&theta[..np], &v[..np], obs, tape, ws).to_vec(),
-        });
-        let mut d = vec![F::zero(); rows * k];
-        let mut dd = vec![F::zero(); rows * k];
-        let mut ldot = vec![F::zero(); rows];
-        let (mut ds, mut dds) = (vec![F::zero(); rows * k], vec![F::zero(); rows * k]);
-        for r in 0..rows {
-            let z = tape.output_row(r);
-            match actions {
-                Actions::Discrete(a) => {
-                    let p = Self::probs(z);
-                    for i in 0..k {
-                        d[r * k + i] = if a[r] as usize == i { F::one() } else { F::zero() } - p[i];
-                    }
-                    if let Some(zd) = &zdot {
-                        let zd = &zd[r * k..][..k];
-                        let m: F = p.iter().zip(zd).map(|(&p, &z)| p * z).sum();
-                        for i in 0..k {
-                            dd[r * k + i] = -p[i] * (zd[i] - m);
-                            ldot[r] += d[r * k + i] * zd[i];
-                        }
-                    }
-                }
-                Actions::Continuous { values, .. } => {
-                    for i in 0..k {
-                        let iv = (-theta[np + i] - theta[np + i]).exp();
-                        let e = values[r * k + i] - z[i];
-                        let j = r * k + i;
-                        d[j] = e * iv;
-                        ds[j] = e * e * iv - F::one();
-                        if let (Some(zd), Some(v)) = (&zdot, direction) {
-                            let sd = v[np + i];
-                            dd[j] = -zd[j] * iv - F::of(2.0) * e * iv * sd;
-                            dds[j] = -F::of(2.0) * e * zd[j] * iv - F::of(2.0) * e * e * iv * sd;
-                            ldot[r] += d[j] * zd[j] + ds[j] * sd;
-                        }
-                    }
-                }
-            }
-        }
-        let mut wd = vec![F::zero(); rows];
-        if direction.is_some() {
-            tw(&ldot, &mut wd);
-        }
-        for r in 0..rows {
-            for i in 0..k {
-                let j = r * k + i;
-                dd[j] = w[r] * dd[j] + wd[r] * d[j];
-                dds[j] = w[r] * dds[j] + wd[r] * ds[j];
-                d[j] *= w[r];
-                ds[j] *= w[r];
-            }
-        }
-        match (self, direction) {
-            (Tabular(_), v) => {
-                let src = if v.is_some() { &dd } else { &d };
-                for r in 0..rows {
-                    let s = obs[r].f64() as usize;
-                    for i in 0..k {
-                        out[s * k + i] += src[r * k + i];
-                    }
-                }
-            }
-            (_, None) => self.net().mlp.vjp(&theta[..np], obs, tape, &d, &mut out[..np], ws),
-            (_, Some(v)) => {
-                self.net().mlp.reverse_tangent(&theta[..np], &v[..np], obs, tape, [&d, &dd], None, &mut out[..np], ws)
-            }
-        }
-        if let Gaussian(_) = self {
-            let src = if direction.is_some() { &dds } else { &ds };
-            for r in 0..rows {
-                for i in 0..k {
-                    out[np + i] += src[r * k + i];
-                }
-            }
-        }
+    p.iter().rposition(|&p_i| p_i > F::zero()).unwrap_or(0) as u32
+}
+
+/// Observation encodings a policy can read.
+fn input_width(observation: &Space) -> (usize, bool) {
+    match observation {
+        Space::Discrete(n) => (*n, true),
+        Space::Box { low, .. } => (low.len(), false),
     }
 }

@@ -172,6 +172,7 @@ const LINES: &[(&[&str], &[&str])] = &[
     (&["train", "good.toml", "--set", "name.x=1", "--out", "run"], &["--set name.x=1", "string"]),
     (&["train", "navigation/sgmrl", "--set", "name.x=1", "--out", "run"], &["--set name.x=1", "not a table"]),
     (&["train", "good.toml", "--set", "iner.alpha=1", "--out", "run"], &["--set iner.alpha=1", "did you mean `inner`"]),
+    (&["check", "good.toml", "--set", "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1"], &["more than 16 parts"]),
     (&["train", "good.toml", "--iterations", "0", "--out", "run"], &["--iterations 0", "from 1"]),
     (&["train", "good.toml", "--iterations", "-1", "--out", "run"], &["-1"]),
     (&["train", "good.toml", "--seed", "x", "--out", "run"], &["--seed", "x"]),
@@ -250,6 +251,17 @@ fn bad_mdp_files_are_refused_by_train() {
         for part in parts.iter().chain(&["my.toml", "my-mdps.json"]) {
             assert!(message.contains(part), "{text}\nlacks {part}: {message}");
         }
+    }
+}
+
+#[test]
+fn endless_nesting_is_refused_before_the_stack_ends() {
+    let deep = 100_000;
+    for text in ["[", "{a = ", "{\"a\": "].map(|open| format!("x = {}", open.repeat(deep))) {
+        assert!(refuse(&text).is_some());
+    }
+    for text in [format!("{}a = 1", "a.".repeat(deep)), "{\"a\": ".repeat(deep), format!("[{}a]", "a.".repeat(deep))] {
+        assert!(refuse(&text).is_some());
     }
 }
 

@@ -7,8 +7,10 @@ use stillpoint::config::plan::Plan;
 use stillpoint::config::tree::Format;
 use stillpoint::config::{self, Overrides, preset};
 use stillpoint::estimator::choice::{LeaveGroupOutForm, Sampling};
+use stillpoint::learn::meta::Learner;
 use stillpoint::math::advantage::{AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
 use stillpoint::optim::Optimiser;
+use stillpoint::policy::Policy;
 
 fn load(name: &str, overrides: &Overrides) -> config::Loaded {
     config::load(Some(name), overrides).unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -41,6 +43,24 @@ fn every_file_is_an_embedded_preset_and_is_described() {
         assert!(readme.contains(&format!("| `{name}` |")), "configs/README.md does not describe {name}");
         assert!(text.starts_with("# "), "{name} does not open with a comment that says what it is for");
         assert_eq!(load(&name, &Overrides::default()).plan.name, name.replace('/', "-"));
+    }
+}
+
+#[test]
+fn the_readme_names_every_key_and_estimator() {
+    let readme = std::fs::read_to_string(source::root().join("configs/README.md")).expect("configs/README.md");
+    for section in ["", "policy", "inner", "outer"] {
+        let key = if section.is_empty() { "no_such".to_string() } else { format!("{section}.no_such") };
+        let message = with(&[&format!("{key}=1")]).err().expect("unknown").message;
+        let (_, allowed) = message.split_once("allowed: ").expect("a list");
+        for key in allowed.split(", ").filter(|k| !["family", "policy", "inner", "outer"].contains(k)) {
+            let dotted = if section.is_empty() { key.to_string() } else { format!("{section}.{key}") };
+            let (short, long) = (format!("`{key}`"), format!("`{dotted}`"));
+            assert!(readme.contains(&short) || readme.contains(&long), "configs/README.md does not explain {dotted}");
+        }
+    }
+    for (name, _) in stillpoint::estimator::choice::NAMES {
+        assert!(readme.contains(&format!("`{name}`")), "configs/README.md does not name {name}");
     }
 }
 
@@ -189,10 +209,29 @@ fn check_says_what_a_run_would_do() {
     assert!(scratch.entries().is_empty(), "check wrote something");
 }
 
+#[test]
+fn every_preset_runs_at_toy_scale() {
+    for name in preset::names() {
+        let loaded = load(name, &Overrides { smoke: true, ..Overrides::default() });
+        let (plan, family) = (loaded.plan, loaded.family);
+        let policy = Policy::build(&plan.policy, &family.observation_space(), &family.action_space());
+        let policy = policy.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let cost = config::cost::cost(&plan, &*family);
+        assert_eq!(policy.n_params() as u64, cost.parameters, "{name}");
+        let mut learner = Learner::<f32>::new(family.into(), policy, plan.options, plan.seed);
+        for iteration in 1..=plan.iterations {
+            let row = learner.step().unwrap_or_else(|e| panic!("{name}: {e:?}"));
+            assert!(row.value.mean.is_finite(), "{name}");
+            assert!(row.budget.environment_steps <= iteration * cost.steps_per_iteration, "{name}");
+            assert_eq!(row.budget.episodes, iteration * cost.episodes_per_iteration, "{name}");
+        }
+    }
+}
+
 /// TODO(coordinator): drop `ignore` once `train` has landed.
 #[test]
 #[ignore = "train is a placeholder on this branch"]
-fn every_preset_runs_at_toy_scale() {
+fn every_preset_trains_at_toy_scale_from_the_command_line() {
     for name in preset::names() {
         let scratch = Scratch::new();
         let output = scratch.run(&["train", name, "--smoke", "--out", "run", "-q"]);

@@ -1,6 +1,8 @@
 //! The exact layer against the committed oracle values, central differences and brute-force enumeration.
 
 use crate::fixtures;
+use stillpoint::estimator::choice::{Estimator, LeaveGroupOutForm};
+use stillpoint::exact::expectation::{combinations, enumerate};
 use stillpoint::exact::model::Model;
 use stillpoint::exact::trajectory;
 
@@ -115,4 +117,107 @@ fn enumerated(model: &Model<'_>, theta: &[f64]) -> (f64, Vec<f64>, Vec<f64>) {
         }
     }
     (j, grad, hess)
+}
+
+fn named(names: &[&str], groups: usize) -> Vec<Estimator> {
+    names.iter().map(|n| Estimator::named(n, groups, LeaveGroupOutForm::Importance).expect("a known name")).collect()
+}
+
+#[test]
+fn every_enumerated_expectation_matches_the_oracle() {
+    let mut worst: (f64, String) = (0.0, String::new());
+    for family in fixtures::families() {
+        for case in &family.cases {
+            let names: Vec<&str> = case.mean.keys().map(String::as_str).collect();
+            let problem = family.problem(case.zeta, case.n_in);
+            let found = enumerate(&problem, &family.theta, case.n_out, &named(&names, 1), &case.grad);
+            for (name, found) in names.iter().zip(&found) {
+                let expected = &case.mean[*name];
+                let off = found.mean.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                if off > worst.0 {
+                    worst = (off, format!("{name} zeta {} n {}: {found:?} {expected:?}", case.zeta, case.n_in));
+                }
+            }
+        }
+    }
+    assert!(worst.0 < 1e-12, "{worst:?}");
+}
+
+#[test]
+fn every_enumerated_variance_matches_the_oracle() {
+    let mut worst: (f64, String) = (0.0, String::new());
+    for family in fixtures::families() {
+        for case in &family.variance {
+            let names: Vec<&str> = case.est.keys().map(String::as_str).collect();
+            let problem = family.problem(case.zeta, case.n_in);
+            let found = enumerate(
+                &problem,
+                &family.theta,
+                case.n_out,
+                &named(&names, case.n_in),
+                &vec![0.0; family.theta.len()],
+            );
+            for (name, found) in names.iter().zip(&found) {
+                let (mean, variance) = &case.est[*name];
+                fixtures::close(&found.mean, mean, 1e-11);
+                let off = (found.variance_trace / variance - 1.0).abs();
+                if off > worst.0 {
+                    worst = (off, format!("{name} n {}: {} {variance}", case.n_in, found.variance_trace));
+                }
+            }
+        }
+    }
+    assert!(worst.0 < 1e-11, "{worst:?}");
+}
+
+#[test]
+fn unbiased_and_biased_estimators_are_told_apart_at_two_steps() {
+    let family = &fixtures::families()[0];
+    let problem = family.problem(2, 1);
+    let truth = problem.v_zeta_gradient(&family.theta).gradient;
+    let names =
+        ["sgmrl", "sgmrl-tasks", "sgmrl-loo", "maml", "dice", "loaded-dice", "published-sgmrl", "published-emaml"];
+    let found = enumerate(&problem, &family.theta, 1, &named(&names, 1), &truth);
+    for unbiased in &found[..3] {
+        fixtures::close(&unbiased.mean, &truth, 1e-13);
+    }
+    for biased in &found[3..] {
+        let off = biased.mean.iter().zip(&truth).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(off > 1e-3, "{off}");
+    }
+    // Without a baseline the loaded form weighs the same returns; one task has no others, and one trajectory no rest.
+    assert_eq!(found[4], found[5]);
+    assert_eq!(found[0], found[1]);
+    assert_eq!(found[0], found[2]);
+}
+
+#[test]
+fn leave_group_out_is_unbiased_for_groups_of_any_size() {
+    let family = &fixtures::families()[0];
+    let problem = family.problem(1, 3);
+    let truth = problem.v_zeta_gradient(&family.theta).gradient;
+    for groups in [2, 3] {
+        let found = enumerate(&problem, &family.theta, 1, &named(&["sgmrl-lgo", "sgmrl-loo"], groups), &truth);
+        fixtures::close(&found[0].mean, &truth, 1e-13);
+        fixtures::close(&found[1].mean, &truth, 1e-13);
+    }
+    assert_eq!(combinations(&problem, 1, &named(&["sgmrl-lgo"], 2)), 2 * 16 * 16 * 16 * 16);
+    assert_eq!(combinations(&problem, 1, &named(&["sgmrl-lgo"], 3)), 2 * 816 * 16);
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let family = &fixtures::families()[2];
+    let problem = family.problem(1, 2);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
+        pool.install(|| {
+            let exact = problem.v_zeta_gradient(&family.theta);
+            let found = enumerate(&problem, &family.theta, 1, &named(&["sgmrl", "sgmrl-lgo"], 2), &exact.gradient);
+            (exact, found)
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(8));
 }

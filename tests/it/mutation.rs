@@ -76,7 +76,13 @@ fn damaged_configurations_never_panic() {
         let text = if i % 2 == 0 { damage(text, &mut rng) } else { revalue(text, &mut rng) };
         let overrides = Overrides { smoke: i % 3 == 0, ..Overrides::default() };
         match config::parse(&text, "damaged", Format::Either, Path::new("."), &overrides) {
-            Ok(_) => accepted += 1,
+            Ok(loaded) => {
+                let resolved = config::resolved(&loaded.plan);
+                let again = config::parse(&resolved, "resolved", Format::Toml, Path::new("/"), &Overrides::default());
+                let again = again.unwrap_or_else(|e| panic!("{e}\n{text}\n{resolved}"));
+                assert_eq!(again.plan, loaded.plan, "{text}");
+                accepted += 1;
+            }
             Err(e) => {
                 assert!(!e.message.is_empty(), "{text}");
                 refused += 1;

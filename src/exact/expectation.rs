@@ -1,0 +1,327 @@
+//! The enumerated expectation and variance of estimators: `train`'s own function on every batch, weighted by its probability.
+
+use super::multiset;
+use super::objective::{Problem, power};
+use super::trajectory::{self, Trajectory};
+use crate::batch::{Actions, Batch};
+use crate::diff::{Tape, Workspace};
+use crate::estimator::choice::{Estimator, OuterPart, Sampling};
+use crate::estimator::inner::{self, InnerStep};
+use crate::estimator::meta::{self, Omitted, TaskSample};
+use crate::estimator::outer::{self, OuterSummary};
+use crate::math::advantage::{Advantage, AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
+use crate::policy::{Policy, TabularSoftmax};
+use rayon::prelude::*;
+use tasks::tabular::Tabular;
+
+/// The theory's inner advantages: raw reward-to-go with the absolute discount, mean over trajectories. The diagnostic that
+/// drops `gamma^h` ([`OuterPart::NoDiscount`]) drops it here too: GAE with lambda 1 and no baseline is `gamma^(t-h)`.
+pub fn theory_inner(gamma: f64, part: OuterPart) -> Advantage {
+    let relative = part == OuterPart::NoDiscount;
+    Advantage {
+        kind: if relative { AdvantageKind::Gae { lambda: 1.0 } } else { AdvantageKind::Return },
+        baseline: Baseline::None,
+        gamma,
+        normalise: false,
+        average: Average::Trajectories,
+        bootstrap: false,
+    }
+}
+
+/// The theory's outer advantages: raw, no baseline.
+pub const THEORY_OUTER: OuterAdvantage = OuterAdvantage::Raw(OuterBaseline::None);
+
+/// First two moments of the one-task estimator (task by weight, one D_in, one D_o).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// Mean, flat `[S, A]`.
+    pub mean: Vec<f64>,
+    /// Trace of the covariance.
+    pub variance_trace: f64,
+}
+
+/// Weighted sums of one estimator relative to an origin c.
+#[derive(Clone)]
+struct Sums {
+    weight: f64,
+    /// sum w (x - c).
+    first: Vec<f64>,
+    /// sum w |x - c|^2.
+    second: f64,
+}
+
+impl Sums {
+    fn new(dim: usize) -> Sums {
+        Sums { weight: 0.0, first: vec![0.0; dim], second: 0.0 }
+    }
+
+    fn push(&mut self, weight: f64, x: &[f64], origin: &[f64]) {
+        self.weight += weight;
+        let mut square = 0.0;
+        for ((s, x), c) in self.first.iter_mut().zip(x).zip(origin) {
+            *s += weight * (x - c);
+            square += (x - c) * (x - c);
+        }
+        self.second += weight * square;
+    }
+
+    fn add(&mut self, factor: f64, other: &Sums) {
+        self.weight += factor * other.weight;
+        self.first.iter_mut().zip(&other.first).for_each(|(a, b)| *a += factor * b);
+        self.second += factor * other.second;
+    }
+
+    fn finish(&self, origin: &[f64]) -> Expectation {
+        let mean = self.first.iter().zip(origin).map(|(s, c)| c + s / self.weight).collect();
+        let off: f64 = self.first.iter().map(|s| (s / self.weight).powi(2)).sum();
+        Expectation { mean, variance_trace: (self.second / self.weight - off).max(0.0) }
+    }
+}
+
+/// Whether the estimate depends on the order of the inner trajectories: groups of several, but not all, are contiguous.
+fn looks_at_order(estimators: &[Estimator], batch: usize) -> bool {
+    groups(estimators).is_some_and(|m| m > 1 && m < batch)
+}
+
+/// Number of groups left out.
+///
+/// # Panics
+/// If two estimators disagree.
+fn groups(estimators: &[Estimator]) -> Option<usize> {
+    let mut all = estimators.iter().filter_map(|e| match e.sampling {
+        Sampling::LeaveGroupOut { groups, .. } => Some(groups),
+        _ => None,
+    });
+    let first = all.next();
+    assert!(all.all(|m| Some(m) == first), "one number of groups per enumeration");
+    first
+}
+
+/// Number of (inner batches, outer batch, task) combinations that [`enumerate`] visits, saturating.
+pub fn combinations(problem: &Problem, outer_batch: usize, estimators: &[Estimator]) -> u64 {
+    let ordered = looks_at_order(estimators, problem.batch);
+    let per_task = |mdp: &Tabular| {
+        let (m, n) = (trajectory::count(mdp), problem.batch as u64);
+        let inner = if ordered { multiset::count_ordered(m, n) } else { multiset::count(m, n) };
+        power(inner, problem.steps).saturating_mul(multiset::count(m, outer_batch as u64))
+    };
+    problem.tasks.iter().map(|(_, mdp)| per_task(mdp)).fold(0, u64::saturating_add)
+}
+
+/// Mean and variance of every estimator, in order, by calling it on every batch with the batch's probability.
+///
+/// Batches are multisets with multinomial weights (ordered draws where an estimator looks at the order). Work is cut by task
+/// and first trajectory and added in that order, so the result does not depend on the number of threads. `origin` is where
+/// second moments are taken about: anything near the means, such as the exact gradient.
+///
+/// # Panics
+/// If an estimator re-simulates (it would sample), or the rewards are noisy.
+pub fn enumerate(
+    problem: &Problem,
+    theta: &[f64],
+    outer_batch: usize,
+    estimators: &[Estimator],
+    origin: &[f64],
+) -> Vec<Expectation> {
+    assert!(problem.tasks.iter().all(|(_, mdp)| mdp.reward_noise == 0.0), "noisy rewards cannot be enumerated");
+    let mut found: Vec<Option<Expectation>> = vec![None; estimators.len()];
+    for relative in [false, true] {
+        let chosen: Vec<usize> =
+            (0..estimators.len()).filter(|&k| (estimators[k].outer == OuterPart::NoDiscount) == relative).collect();
+        let estimators: Vec<Estimator> = chosen.iter().map(|&k| estimators[k].clone()).collect();
+        if let Some(first) = estimators.first() {
+            let advantage = theory_inner(problem.gamma, first.outer);
+            let sums = expect(problem, theta, outer_batch, &estimators, advantage, origin);
+            for (k, sums) in chosen.into_iter().zip(sums) {
+                found[k] = Some(sums.finish(origin));
+            }
+        }
+    }
+    found.into_iter().flatten().collect()
+}
+
+/// Sums over all tasks of estimators that share the inner advantages.
+fn expect(
+    problem: &Problem,
+    theta: &[f64],
+    outer_batch: usize,
+    estimators: &[Estimator],
+    advantage: Advantage,
+    origin: &[f64],
+) -> Vec<Sums> {
+    let mut total = vec![Sums::new(theta.len()); estimators.len()];
+    for (i, (weight, mdp)) in problem.tasks.iter().enumerate() {
+        let walk = Walk {
+            problem,
+            mdp,
+            all: problem.model(i).trajectories(),
+            policy: Policy::Tabular(TabularSoftmax { states: mdp.states, actions: mdp.actions }),
+            advantage,
+            alpha: vec![problem.alpha; theta.len()],
+            outer_batch,
+            estimators,
+            groups: groups(estimators),
+            ordered: looks_at_order(estimators, problem.batch),
+            origin,
+        };
+        let parts: Vec<Vec<Sums>> = (0..walk.all.len()).into_par_iter().map(|first| walk.from(theta, first)).collect();
+        for part in &parts {
+            total.iter_mut().zip(part).for_each(|(sum, part)| sum.add(*weight, part));
+        }
+    }
+    total
+}
+
+/// A batch that holds the given trajectories as its episodes, in order. Bootstrap observations are not part of the theory:
+/// `last_obs` repeats the last state.
+pub fn batch(all: &[Trajectory], items: &[usize], mdp: &Tabular) -> Batch<f64> {
+    let (n, horizon) = (items.len(), mdp.horizon);
+    let pair = |row: usize| all[items[row % n]].pairs[row / n];
+    let pairs: Vec<usize> = (0..n * horizon).map(pair).collect();
+    Batch {
+        obs: pairs.iter().map(|&k| (k / mdp.actions) as f64).collect(),
+        obs_width: 1,
+        actions: Actions::Discrete(pairs.iter().map(|&k| (k % mdp.actions) as u32).collect()),
+        rewards: pairs.iter().map(|&k| mdp.reward[k]).collect(),
+        rows: (0..n).flat_map(|e| (0..horizon).map(move |h| (h * n + e) as u32)).collect(),
+        offset: (0..=n).map(|e| e * horizon).collect(),
+        terminated: vec![false; n],
+        last_obs: (0..n).map(|e| (pair((horizon - 1) * n + e) / mdp.actions) as f64).collect(),
+    }
+}
+
+/// The enumeration of one task.
+struct Walk<'a> {
+    problem: &'a Problem,
+    mdp: &'a Tabular,
+    all: Vec<Trajectory>,
+    policy: Policy,
+    advantage: Advantage,
+    alpha: Vec<f64>,
+    outer_batch: usize,
+    estimators: &'a [Estimator],
+    groups: Option<usize>,
+    ordered: bool,
+    origin: &'a [f64],
+}
+
+/// What a walk carries: the inner steps so far, scratch and the sums.
+struct Carried {
+    steps: Vec<InnerStep<f64>>,
+    workspace: Workspace<f64>,
+    tape: Tape<f64>,
+    sums: Vec<Sums>,
+}
+
+impl Walk<'_> {
+    /// All batches whose first inner batch starts with trajectory `first`.
+    fn from(&self, theta: &[f64], first: usize) -> Vec<Sums> {
+        let mut carried = Carried {
+            steps: Vec::new(),
+            workspace: Workspace::default(),
+            tape: Tape::default(),
+            sums: vec![Sums::new(theta.len()); self.estimators.len()],
+        };
+        self.inner(theta, 1.0, first..first + 1, &mut carried);
+        carried.sums
+    }
+
+    /// Extends the path by every inner batch at `theta`.
+    fn inner(&self, theta: &[f64], weight: f64, first: std::ops::Range<usize>, carried: &mut Carried) {
+        let m = self.all.len();
+        if carried.steps.len() == self.problem.steps {
+            return self.outer(theta, weight, carried);
+        }
+        let q = trajectory::probabilities(&self.all, theta, self.mdp.actions);
+        let mut visit = |items: &[usize], coefficient: f64| {
+            let weight = items.iter().fold(weight * coefficient, |w, &j| w * q[j]);
+            if weight == 0.0 {
+                return;
+            }
+            let data = batch(&self.all, items, self.mdp);
+            let mut tape = Tape::default();
+            self.policy.forward(theta, &data.obs, data.steps(), &mut tape);
+            let step = inner::step(&self.policy, theta.to_vec(), data, tape, &self.advantage, &mut carried.workspace);
+            let phi = inner::adapt(theta, &self.alpha, &step.gradient);
+            carried.steps.push(step);
+            self.inner(&phi, weight, 0..m, carried);
+            carried.steps.pop();
+        };
+        if self.ordered {
+            multiset::ordered_from(m, self.problem.batch, first, &mut visit);
+        } else {
+            multiset::for_each_from(m, self.problem.batch, first, &mut visit);
+        }
+    }
+
+    /// Adds the estimates on every outer batch at `phi`.
+    fn outer(&self, phi: &[f64], weight: f64, carried: &mut Carried) {
+        let m = self.all.len();
+        let q = trajectory::probabilities(&self.all, phi, self.mdp.actions);
+        let mut sample = TaskSample {
+            inner: std::mem::take(&mut carried.steps),
+            phi: phi.to_vec(),
+            outer: batch(&self.all, &[0], self.mdp),
+            outer_tape: std::mem::take(&mut carried.tape),
+            omitted: Vec::new(),
+        };
+        if let Some(groups) = self.groups {
+            let ws = &mut carried.workspace;
+            let adapted =
+                inner::adapt_without_groups(&self.policy, &sample.inner[0], &self.alpha, &self.advantage, groups, ws);
+            sample.omitted = adapted.into_iter().map(|phi| Omitted { phi, resimulated: None }).collect();
+        }
+        multiset::for_each_from(m, self.outer_batch, 0..m, &mut |items, coefficient| {
+            let weight = items.iter().fold(weight * coefficient, |w, &j| w * q[j]);
+            if weight > 0.0 {
+                sample.outer = batch(&self.all, items, self.mdp);
+                sample.outer_tape.clear();
+                self.policy.forward(phi, &sample.outer.obs, sample.outer.steps(), &mut sample.outer_tape);
+                self.estimates(&sample, weight, carried);
+            }
+        });
+        carried.steps = sample.inner;
+        carried.tape = sample.outer_tape;
+    }
+
+    /// Calls every estimator on one sample.
+    fn estimates(&self, sample: &TaskSample<f64>, weight: f64, carried: &mut Carried) {
+        let mut summaries: Vec<(OuterPart, OuterSummary<f64>)> = Vec::new();
+        let ws = &mut carried.workspace;
+        for (estimator, sums) in self.estimators.iter().zip(&mut carried.sums) {
+            if summaries.iter().all(|(part, _)| *part != estimator.outer) {
+                summaries.push((estimator.outer, self.summary(estimator.outer, sample, ws)));
+            }
+            let (_, summary) = summaries.iter().find(|(part, _)| *part == estimator.outer).expect("just made");
+            let alone = meta::meta_batch(&[summary])[0];
+            let gradient = meta::pull_back(
+                &self.policy,
+                estimator,
+                &self.advantage,
+                self.problem.gamma,
+                &self.alpha,
+                sample,
+                summary,
+                &alone,
+                ws,
+            );
+            sums.push(weight, &gradient.theta, self.origin);
+        }
+    }
+
+    fn summary(&self, part: OuterPart, sample: &TaskSample<f64>, ws: &mut Workspace<f64>) -> OuterSummary<f64> {
+        let last = sample.inner.last().expect("at least one inner step");
+        outer::summarise(
+            &self.policy,
+            part,
+            &THEORY_OUTER,
+            &self.advantage,
+            self.problem.gamma,
+            last,
+            &sample.phi,
+            &sample.outer,
+            &sample.outer_tape,
+            ws,
+        )
+    }
+}
