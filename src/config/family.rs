@@ -3,6 +3,7 @@
 use super::checks::Checked;
 use super::plan::FamilyChoice;
 use super::{Fault, explain, tree};
+use std::path::Path;
 use tasks::family::Family;
 use tasks::registry;
 
@@ -47,5 +48,16 @@ pub(crate) fn build(section: &toml::Table) -> Checked<(FamilyChoice, Box<dyn Fam
         let key = if e.key.is_empty() { "family".to_string() } else { format!("family.{}", e.key) };
         Fault::new(key, e.message)
     })?;
+    if let Some(serde_json::Value::String(file)) = params.get("file") {
+        params = tables_of(Path::new(file))?;
+    }
     Ok((FamilyChoice { name, params }, family))
+}
+
+/// The tables of an MDP file, to stand in the plan in place of its name: a run keeps what it was started with, whatever
+/// becomes of the file.
+fn tables_of(file: &Path) -> Checked<serde_json::Map<String, serde_json::Value>> {
+    let fault = |message: String| Fault::new("family.file", message);
+    let text = super::read_text(file).map_err(|e| fault(e.to_string()))?;
+    serde_json::from_str(&text).map_err(|e| fault(format!("{}: {e}", file.display())))
 }

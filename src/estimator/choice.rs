@@ -1,5 +1,7 @@
 //! Which estimator: the inner Jacobian on one axis, the sampling term on the other, and their published names.
 
+use crate::math::advantage::{Advantage, AdvantageKind};
+
 /// How the Jacobian of one inner step, I + alpha d(gradient)/d(theta), is estimated from the inner batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jacobian {
@@ -11,7 +13,8 @@ pub enum Jacobian {
     Dice,
     /// Loaded DiCE: as DiCE with advantages in place of returns.
     LoadedDice,
-    /// The policy-Hessian estimator `u = grad nu grad log q^T + hess nu`.
+    /// The policy-Hessian estimator `u = grad nu grad log q^T + hess nu` as the Jacobian of the gradient (rows: its
+    /// components); pulled back transposed, `v + alpha mean(u)^T v`. Symmetric in expectation only.
     PolicyHessian,
     /// Identity: first-order.
     None,
@@ -59,7 +62,7 @@ pub enum LeaveGroupOutForm {
 pub enum OuterPart {
     /// `(1/n_o) sum_tau sum_h (R^h - gamma^h b(s_h)) score`: unbiased.
     Raw,
-    /// Diagnostic: `gamma^h` dropped (biased for discounted J).
+    /// Diagnostic: `gamma^h` dropped in outer part and inner step alike (biased for discounted J).
     NoDiscount,
     /// As published: the preset's processed advantages, averaged over time steps (biased, another scale).
     Published,
@@ -92,7 +95,7 @@ pub const NAMES: [(&str, &str); 15] = [
     ("policy-hessian", "biased for V_zeta at finite n, consistent for the exact-inner objective"),
     ("emaml", "biased for V_zeta: score averaged over n T steps"),
     ("sgmrl-first", "diagnostic, biased for zeta >= 2: score of the first batch only"),
-    ("sgmrl-nodisc", "diagnostic, biased: gamma^h dropped in the outer part"),
+    ("sgmrl-nodisc", "diagnostic, biased: gamma^h dropped in the inner step and in the outer part"),
     (
         "published-sgmrl",
         "biased: as in the published SG-MRL code; its sampling term is zero under normalised advantages",
@@ -123,6 +126,17 @@ impl Estimator {
             _ => return None,
         };
         Some(Estimator { name: name.to_string(), jacobian, sampling, outer })
+    }
+
+    /// The inner processing this estimator runs: the preset's, except that `sgmrl-nodisc` drops `gamma^h` there too
+    /// (reward-to-go relative to its step is GAE with lambda one and no baseline).
+    pub fn inner_advantage(&self, preset: &Advantage) -> Advantage {
+        match (self.outer, preset.kind) {
+            (OuterPart::NoDiscount, AdvantageKind::Return) => {
+                Advantage { kind: AdvantageKind::Gae { lambda: 1.0 }, ..*preset }
+            }
+            _ => *preset,
+        }
     }
 
     /// Whether the gradient of one task needs the outer returns of the whole meta-batch.

@@ -197,9 +197,9 @@ fn curvature<F: Real>(jacobian: Jacobian, batch: &Batch<F>, w: &[F], tangent: &[
         }
         Jacobian::PolicyHessian => {
             for e in 0..batch.episodes() {
-                let total: F = batch.episode(e).iter().map(|&row| tangent[row as usize]).sum();
+                let total: F = batch.episode(e).iter().map(|&row| w[row as usize] * tangent[row as usize]).sum();
                 for &row in batch.episode(e) {
-                    out[row as usize] += w[row as usize] * total;
+                    out[row as usize] += total;
                 }
             }
         }

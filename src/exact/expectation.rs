@@ -14,12 +14,10 @@ use crate::policy::{Policy, TabularSoftmax};
 use rayon::prelude::*;
 use tasks::tabular::Tabular;
 
-/// The theory's inner advantages: raw reward-to-go with the absolute discount, mean over trajectories. The diagnostic that
-/// drops `gamma^h` ([`OuterPart::NoDiscount`]) drops it here too: GAE with lambda 1 and no baseline is `gamma^(t-h)`.
-pub fn theory_inner(gamma: f64, part: OuterPart) -> Advantage {
-    let relative = part == OuterPart::NoDiscount;
+/// The theory's inner advantages: raw reward-to-go with the absolute discount, mean over trajectories.
+pub fn theory_inner(gamma: f64) -> Advantage {
     Advantage {
-        kind: if relative { AdvantageKind::Gae { lambda: 1.0 } } else { AdvantageKind::Return },
+        kind: AdvantageKind::Return,
         baseline: Baseline::None,
         gamma,
         normalise: false,
@@ -124,31 +122,30 @@ pub fn enumerate(
     origin: &[f64],
 ) -> Vec<Expectation> {
     assert!(problem.tasks.iter().all(|(_, mdp)| mdp.reward_noise == 0.0), "noisy rewards cannot be enumerated");
-    let mut found: Vec<Option<Expectation>> = vec![None; estimators.len()];
-    for relative in [false, true] {
-        let chosen: Vec<usize> =
-            (0..estimators.len()).filter(|&k| (estimators[k].outer == OuterPart::NoDiscount) == relative).collect();
-        let estimators: Vec<Estimator> = chosen.iter().map(|&k| estimators[k].clone()).collect();
-        if let Some(first) = estimators.first() {
-            let advantage = theory_inner(problem.gamma, first.outer);
-            let sums = expect(problem, theta, outer_batch, &estimators, advantage, origin);
-            for (k, sums) in chosen.into_iter().zip(sums) {
-                found[k] = Some(sums.finish(origin));
-            }
-        }
+    let mut expectations = vec![None; estimators.len()];
+    // estimators that share an inner step share the walk over its batches
+    while let Some(first) = expectations.iter().position(Option::is_none) {
+        let advantage = estimators[first].inner_advantage(&theory_inner(problem.gamma));
+        let same = |i: &usize| {
+            expectations[*i].is_none() && estimators[*i].inner_advantage(&theory_inner(problem.gamma)) == advantage
+        };
+        let indices: Vec<usize> = (0..estimators.len()).filter(same).collect();
+        let some: Vec<Estimator> = indices.iter().map(|&i| estimators[i].clone()).collect();
+        let found = enumerate_sharing(problem, theta, outer_batch, &some, advantage, origin);
+        indices.into_iter().zip(found).for_each(|(i, e)| expectations[i] = Some(e));
     }
-    found.into_iter().flatten().collect()
+    expectations.into_iter().flatten().collect()
 }
 
-/// Sums over all tasks of estimators that share the inner advantages.
-fn expect(
+/// [`enumerate`] for estimators with the same inner step.
+fn enumerate_sharing(
     problem: &Problem,
     theta: &[f64],
     outer_batch: usize,
     estimators: &[Estimator],
     advantage: Advantage,
     origin: &[f64],
-) -> Vec<Sums> {
+) -> Vec<Expectation> {
     let mut total = vec![Sums::new(theta.len()); estimators.len()];
     for (i, (weight, mdp)) in problem.tasks.iter().enumerate() {
         let walk = Walk {
@@ -169,7 +166,7 @@ fn expect(
             total.iter_mut().zip(part).for_each(|(sum, part)| sum.add(*weight, part));
         }
     }
-    total
+    total.iter().map(|sums| sums.finish(origin)).collect()
 }
 
 /// A batch that holds the given trajectories as its episodes, in order. Bootstrap observations are not part of the theory:

@@ -2,7 +2,9 @@
 
 pub mod advantage;
 pub mod baseline;
+pub mod bootstrap;
 pub mod hypothesis;
+pub mod optimal;
 pub mod real;
 pub mod returns;
 pub mod summary;

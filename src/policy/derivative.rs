@@ -325,7 +325,7 @@ impl Policy {
                 for (row, d) in b.d.chunks_exact_mut(outputs).enumerate() {
                     let row_head = Categorical::new(&tape.output_row(row)[..k], taken[row] as usize, &mut b.scratch);
                     let (w, e) = (weights.log_prob[row], at(weights.entropy, row));
-                    let w = RowWeights { log_prob: [w, F::zero()], entropy: [e, F::zero()], ..RowWeights::default() };
+                    let w = RowWeights { log_prob: [w, F::zero()], entropy: [e, F::zero()] };
                     row_head.cotangent(&w, &mut d[..k]);
                 }
             }
@@ -371,7 +371,6 @@ impl Policy {
                     let w = RowWeights {
                         log_prob: [weights.log_prob[row], w_dot[row]],
                         entropy: [at(weights.entropy, row), e_dot[row]],
-                        ..RowWeights::default()
                     };
                     row_head.cotangent_tangent(&w, &z_dot[..k], &mut d_dot[..k]);
                 }

@@ -1,5 +1,6 @@
 //! Action distributions of one row: probabilities, derivatives with respect to the network's output, and their tangents.
 
+use crate::diff::exp_in_place;
 use crate::math::real::Real;
 
 /// log(2 pi) / 2.
@@ -8,7 +9,8 @@ pub(super) const HALF_LOG_TWO_PI: f64 = 0.918_938_533_204_672_8;
 /// Softmax of `z`, stable, written to `p`.
 pub(super) fn softmax<F: Real>(z: &[F], p: &mut [F]) {
     let top = z.iter().copied().fold(F::neg_infinity(), F::max);
-    p.iter_mut().zip(z).for_each(|(p, &z)| *p = (z - top).exp());
+    p.iter_mut().zip(z).for_each(|(p, &z)| *p = z - top);
+    exp_in_place(p);
     let total: F = p.iter().copied().sum();
     p.iter_mut().for_each(|p| *p /= total);
 }
@@ -30,12 +32,11 @@ pub(super) fn entropy_of_logits<F: Real>(z: &[F]) -> F {
     z.iter().map(|&z| (total - z) * (z - total).exp()).sum()
 }
 
-/// Coefficients of log-probability, entropy and value in one row, and their tangents.
+/// Coefficients of log-probability and entropy in one row, each with its tangent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RowWeights<F> {
     pub(super) log_prob: [F; 2],
     pub(super) entropy: [F; 2],
-    pub(super) value: [F; 2],
 }
 
 /// A categorical row: probabilities, log-probabilities and entropy, ready to be differentiated.
@@ -52,11 +53,10 @@ impl<'a, F: Real> Categorical<'a, F> {
         let (p, log_p) = scratch.split_at_mut(z.len());
         let total = log_sum_exp(z);
         let mut entropy = F::zero();
-        for ((p, l), &z) in p.iter_mut().zip(log_p.iter_mut()).zip(z) {
-            *l = z - total;
-            *p = l.exp();
-            entropy -= *p * *l;
-        }
+        log_p.iter_mut().zip(z).for_each(|(l, &z)| *l = z - total);
+        p.copy_from_slice(log_p);
+        exp_in_place(p);
+        p.iter().zip(log_p.iter()).for_each(|(&p, &l)| entropy -= p * l);
         Categorical { p, log_p, entropy, action }
     }
 
