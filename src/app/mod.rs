@@ -6,6 +6,7 @@ pub mod completions;
 pub mod evaluate;
 pub mod failure;
 pub mod gradient;
+pub mod gradient_report;
 pub mod interrupt;
 pub mod learnt;
 pub mod progress;

@@ -1,3 +1,4 @@
 //! Looks at a learner from outside, on its own random streams, so that probing cannot perturb training.
 
 pub mod adaptation;
+pub mod gradient;
