@@ -72,8 +72,8 @@ pub struct Request {
 /// # Errors
 /// Bad input, a family that cannot be enumerated, or more batches than the limit allows.
 pub fn run(request: Request) -> Result<(), Failure> {
-    let (family, alpha) = family(&request)?;
-    let report = report(&request, family.as_ref(), alpha)?;
+    let (family, gamma, alpha) = family(&request)?;
+    let report = report(&request, family.as_ref(), gamma, alpha)?;
     if !request.quiet && !request.json {
         for note in &report.notes {
             let _ = writeln!(std::io::stderr(), "note: {note}"); // a closed stderr must not change the result
@@ -84,19 +84,21 @@ pub fn run(request: Request) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The family to look at, and the inner step size.
-fn family(request: &Request) -> Result<(Box<dyn Family>, f64), Failure> {
+/// The family to look at, the discount and the inner step size.
+fn family(request: &Request) -> Result<(Box<dyn Family>, f64, f64), Failure> {
     match (&request.mdps, &request.config) {
         (Some(file), None) => {
             let text = config::read_text(file)?;
             let family =
                 tasks::registry::parse_mdps(&text).map_err(|e| Failure::Usage(format!("{}: {e}", file.display())))?;
-            Ok((Box::new(family), request.alpha.unwrap_or(1.0)))
+            let gamma = family.gamma();
+            Ok((Box::new(family), gamma, request.alpha.unwrap_or(1.0)))
         }
         (None, Some(name)) => {
             let loaded = config::load(Some(name), &Overrides::default())?;
-            let alpha = request.alpha.unwrap_or(loaded.plan.options.inner.alpha);
-            Ok((loaded.family, alpha))
+            let options = &loaded.plan.options;
+            let alpha = request.alpha.unwrap_or(options.inner.alpha);
+            Ok((loaded.family, options.gamma, alpha))
         }
         _ => Err(Failure::Usage("give one of --mdps FILE and CONFIG: the MDPs to take the gradient on".into())),
     }
@@ -106,23 +108,17 @@ fn family(request: &Request) -> Result<(Box<dyn Family>, f64), Failure> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn report(request: &Request, family: &dyn Family, alpha: f64) -> Result<Report, Failure> {
-    let problem = problem(request, family, alpha)?;
+pub fn report(request: &Request, family: &dyn Family, gamma: f64, alpha: f64) -> Result<Report, Failure> {
+    let problem = problem(request, family, gamma, alpha)?;
     let (states, actions) = (problem.tasks[0].1.states, problem.tasks[0].1.actions);
     let theta = theta(&request.theta, states, actions)?;
     let estimators = estimators(request)?;
     let limit = request.limit.unwrap_or(LIMIT);
-    if request.mode == Mode::Enumerate {
-        let count = expectation::combinations(&problem, request.outer_batch, &estimators);
-        refuse_above(limit, count, "combinations of inner batches, outer batch and task")?;
-    }
-    // each inner batch of V is visited once per parameter
-    let visits = problem.inner_batches().saturating_mul(theta.len() as u64);
-    refuse_above(limit, visits, "visits of inner batches behind the exact gradient")?;
+    refuse_above(limit, problem.inner_batches(), "inner batches behind the exact gradient")?;
     let exact = problem.v_zeta_gradient(&theta);
     let deterministic = problem.exact_inner_gradient(&theta);
     let found = match request.mode {
-        Mode::Enumerate => enumerate(request, &problem, &theta, &estimators, &exact),
+        Mode::Enumerate => enumerate(request, &problem, &theta, &estimators, &exact, limit)?,
         Mode::Sample => sample(request, family, &problem, &theta, &estimators, &exact)?,
     };
     let estimators = request.estimators.iter().cloned().zip(found).collect();
@@ -130,7 +126,7 @@ pub fn report(request: &Request, family: &dyn Family, alpha: f64) -> Result<Repo
     Ok(Report { alpha, request: request.clone(), theta, exact, deterministic, estimators, notes })
 }
 
-fn problem(request: &Request, family: &dyn Family, alpha: f64) -> Result<Problem, Failure> {
+fn problem(request: &Request, family: &dyn Family, gamma: f64, alpha: f64) -> Result<Problem, Failure> {
     let Some(tasks) = family.finite() else {
         return Err(Failure::Usage(format!(
             "family `{}` is not a finite list of MDPs, so V has no exact gradient to compare with; give --mdps FILE, or a \
@@ -146,7 +142,7 @@ fn problem(request: &Request, family: &dyn Family, alpha: f64) -> Result<Problem
     }
     Ok(Problem {
         tasks: tasks.into_iter().map(|(w, mdp)| (w, mdp.clone())).collect(),
-        gamma: family.gamma(),
+        gamma,
         alpha,
         steps: request.inner_steps,
         batch: request.inner_batch,
@@ -226,13 +222,16 @@ fn enumerate(
     theta: &[f64],
     estimators: &[Estimator],
     exact: &Exact,
-) -> Vec<Finding> {
+    limit: u64,
+) -> Result<Vec<Finding>, Failure> {
+    let count = expectation::combinations(problem, request.outer_batch, estimators);
+    refuse_above(limit, count, "combinations of inner batches, outer batch and task")?;
     let found = expectation::enumerate(problem, theta, request.outer_batch, estimators, &exact.gradient);
     let finding = |e: expectation::Expectation| {
         let stderr = vec![0.0; e.mean.len()];
         Finding { mean: e.mean, stderr, variance_trace: e.variance_trace, test: None }
     };
-    found.into_iter().map(finding).collect()
+    Ok(found.into_iter().map(finding).collect())
 }
 
 fn sample(

@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn matches_hand_derivative() {
         let x = [0.3, -1.7, 0.0, 0.0, 2.0];
-        let (value, gradient) = gradient(&x, |x| f(x));
+        let (value, gradient) = gradient(&x, f);
         assert_eq!(value, f(&x));
         let e = x[0].exp();
         let expected = [x[1] + e / x[1] + 1.0, x[0] - e / (x[1] * x[1]), 0.0, 0.0, 2.0];

@@ -13,6 +13,9 @@ use tasks::family::Family;
 /// Samples that one piece of work draws; fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 256;
 
+/// Pieces in flight before their moments (d^2 numbers each) are added up.
+const WAVE: usize = 64;
+
 /// What is sampled.
 #[derive(Clone, Copy)]
 pub struct Sampler<'a> {
@@ -64,9 +67,11 @@ impl Sampler<'_> {
             }
             moments
         };
-        let parts: Vec<Moments> = (0..samples.div_ceil(CHUNK)).into_par_iter().map(chunk).collect();
-        let mut total = Moments::new(origin);
-        parts.iter().for_each(|part| total.merge(part));
+        let (chunks, mut total) = (samples.div_ceil(CHUNK), Moments::new(origin));
+        for first in (0..chunks).step_by(WAVE) {
+            let parts: Vec<Moments> = (first..chunks.min(first + WAVE)).into_par_iter().map(chunk).collect();
+            parts.iter().for_each(|part| total.merge(part));
+        }
         total
     }
 }

@@ -7,6 +7,7 @@ mod derivatives;
 mod evaluate;
 mod exact;
 mod fixtures;
+mod gradient;
 mod mutation;
 mod probes;
 mod python;
