@@ -1,3 +1,5 @@
 //! The `stillpoint` binary.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    stillpoint::cli::main()
+}

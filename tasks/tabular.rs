@@ -75,3 +75,62 @@ impl Env for Tabular {
         Some(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    fn two_states(reward_noise: f64) -> Tabular {
+        Tabular {
+            states: 2,
+            actions: 2,
+            horizon: 3,
+            start: vec![0.25, 0.75],
+            reward: vec![1.0, 2.0, 3.0, 4.0],
+            transition: vec![0.5, 0.5, 1.0, 0.0, 0.0, 1.0, 0.1, 0.9],
+            reward_noise,
+        }
+    }
+
+    #[test]
+    fn outcomes_follow_the_tables() {
+        let (task, mut rng, n) = (two_states(0.0), Rng::seed_from_u64(0), 20_000);
+        let mut state = [0.0];
+        let (mut starts, mut moves) = (0.0, 0.0);
+        for _ in 0..n {
+            task.reset(&mut state, &mut rng);
+            starts += state[0];
+            state[0] = 1.0;
+            let t = task.step(&mut state, Action::Discrete(1), &mut rng);
+            assert!(t.reward == 4.0 && !t.terminated);
+            moves += state[0];
+        }
+        // Binomial: sd <= 0.0031 as a share; 4.5 sd, alpha < 2e-5 for both.
+        assert!((starts / f64::from(n) - 0.75).abs() < 0.014, "{starts}");
+        assert!((moves / f64::from(n) - 0.9).abs() < 0.0096, "{moves}");
+    }
+
+    #[test]
+    fn reward_noise_has_the_mean_and_spread_it_says() {
+        let (task, mut rng, n) = (two_states(2.0), Rng::seed_from_u64(1), 20_000);
+        let (mut sum, mut square) = (0.0, 0.0);
+        for _ in 0..n {
+            let r = task.step(&mut [0.0], Action::Discrete(0), &mut rng).reward - 1.0;
+            sum += r;
+            square += r * r;
+        }
+        // Mean: sd 2/sqrt n = 0.0141. Mean square: sd 4 sqrt(2/n) = 0.04. 4.5 sd, alpha < 2e-5 for both.
+        assert!((sum / f64::from(n)).abs() < 0.064, "{sum}");
+        assert!((square / f64::from(n) - 4.0).abs() < 0.18, "{square}");
+    }
+
+    #[test]
+    fn rounding_never_leads_to_an_impossible_outcome() {
+        let mut rng = Rng::seed_from_u64(2);
+        for _ in 0..10_000 {
+            // Sums to slightly less than one, with an impossible outcome at the end.
+            assert_eq!(categorical(&[0.0, 1.0 - 1e-10, 0.0], &mut rng), 1);
+        }
+    }
+}

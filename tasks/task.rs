@@ -1,6 +1,10 @@
 //! One sampled task: a closed set of built-in environments, open at one door for the user's own.
 
+use crate::bandit::Bandit;
+use crate::control::Control;
 use crate::env::{Action, Env, Rng, Space, Transition};
+use crate::navigation::Navigation;
+use crate::probes::Target;
 use crate::tabular::Tabular;
 use std::sync::Arc;
 
@@ -9,6 +13,14 @@ use std::sync::Arc;
 pub enum Task {
     /// Finite MDP.
     Tabular(Arc<Tabular>),
+    /// Multi-armed bandit.
+    Bandit(Arc<Bandit>),
+    /// Point in the plane.
+    Navigation(Arc<Navigation>),
+    /// Classic control.
+    Control(Arc<Control>),
+    /// One continuous decision (`probe/action`).
+    Target(Arc<Target>),
     /// Any other implementation of [`Env`].
     Custom(Arc<dyn Env>),
 }
@@ -17,6 +29,10 @@ macro_rules! each {
     ($task:expr, $env:ident => $body:expr) => {
         match $task {
             Task::Tabular($env) => $body,
+            Task::Bandit($env) => $body,
+            Task::Navigation($env) => $body,
+            Task::Control($env) => $body,
+            Task::Target($env) => $body,
             Task::Custom($env) => $body,
         }
     };

@@ -1,3 +1,7 @@
 //! Pure mathematics: returns, advantages, statistics; values in, values out.
 
+pub mod advantage;
+pub mod baseline;
 pub mod real;
+pub mod returns;
+pub mod summary;

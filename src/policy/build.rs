@@ -24,8 +24,6 @@ pub struct Spec {
     pub activation: Activation,
     /// Initial weights.
     pub init: Init,
-    /// Factor on the initial weights of the last layer's action outputs (1 leaves them; a small one starts near uniform).
-    pub final_scale: f64,
     /// Initial log standard deviation (Gaussian only).
     pub log_std: f64,
     /// Lower limit of the log standard deviation (Gaussian only).
@@ -34,15 +32,19 @@ pub struct Spec {
     pub value_head: bool,
 }
 
-impl Default for Spec {
-    /// Two hidden tanh layers of 100, Glorot weights, standard deviation 1, no value head.
-    fn default() -> Spec {
+impl Spec {
+    /// A table.
+    pub fn tabular() -> Spec {
+        Spec { kind: Kind::Tabular, hidden: Vec::new(), ..Spec::mlp() }
+    }
+
+    /// The network of the SG-MRL paper: two hidden tanh layers of 100, Glorot uniform, standard deviation 1, no value head.
+    pub fn mlp() -> Spec {
         Spec {
             kind: Kind::Mlp,
             hidden: vec![100, 100],
             activation: Activation::Tanh,
             init: Init::GlorotUniform,
-            final_scale: 1.0,
             log_std: 0.0,
             min_log_std: None,
             value_head: false,
@@ -95,19 +97,14 @@ impl Policy {
         let mut sizes = vec![inputs];
         sizes.extend(&spec.hidden);
         sizes.push(outputs + usize::from(spec.value_head));
-        let trunk = Trunk {
-            mlp: Mlp::new(sizes, spec.activation),
-            one_hot,
-            value: spec.value_head,
-            init: spec.init,
-            final_scale: spec.final_scale,
-        };
+        let mlp = Mlp::new(sizes, spec.activation);
+        let trunk = Trunk { mlp, init: spec.init, one_hot, value_head: spec.value_head };
         let space = action.clone();
         Ok(match action {
             Space::Discrete(_) => Policy::Categorical(MlpCategorical { trunk, actions: outputs, space }),
             Space::Box { .. } => {
                 let (log_std, min_log_std) = (spec.log_std, spec.min_log_std);
-                Policy::Gaussian(MlpGaussian { trunk, dim: outputs, log_std, min_log_std, space })
+                Policy::Gaussian(MlpGaussian { trunk, width: outputs, log_std, min_log_std, space })
             }
         })
     }

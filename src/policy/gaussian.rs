@@ -63,7 +63,7 @@ impl Policy {
     /// Standard deviations per action coordinate under `theta` (empty for discrete policies).
     pub fn std<F: Real>(&self, theta: &[F]) -> Vec<F> {
         match self {
-            Policy::Gaussian(p) => (0..p.dim).map(|d| p.coordinate(theta, d).log_std.exp()).collect(),
+            Policy::Gaussian(p) => (0..p.width).map(|d| p.coordinate(theta, d).log_std.exp()).collect(),
             _ => Vec::new(),
         }
     }

@@ -62,7 +62,7 @@ pub struct MlpGaussian {
     /// The network with its input encoding and optional value output.
     pub trunk: Trunk,
     /// Coordinates of an action.
-    pub dim: usize,
+    pub width: usize,
     /// Initial value of every `log_std` parameter.
     pub log_std: f64,
     /// Lower limit of the log standard deviation.
@@ -87,7 +87,7 @@ impl Policy {
         match self {
             Policy::Tabular(p) => p.states * p.actions,
             Policy::Categorical(p) => p.trunk.mlp.n_params(),
-            Policy::Gaussian(p) => p.trunk.mlp.n_params() + p.dim,
+            Policy::Gaussian(p) => p.trunk.mlp.n_params() + p.width,
         }
     }
 
@@ -107,7 +107,7 @@ impl Policy {
 
     /// Whether the network also gives a value.
     pub fn has_value(&self) -> bool {
-        self.trunk().is_some_and(|trunk| trunk.value)
+        self.trunk().is_some_and(|trunk| trunk.value_head)
     }
 
     /// Outputs of the network that parametrise the action distribution (logits or means), without the value.
@@ -115,7 +115,7 @@ impl Policy {
         match self {
             Policy::Tabular(p) => p.actions,
             Policy::Categorical(p) => p.actions,
-            Policy::Gaussian(p) => p.dim,
+            Policy::Gaussian(p) => p.width,
         }
     }
 
@@ -138,10 +138,10 @@ impl Policy {
     pub fn init<F: Real>(&self, rng: &mut Rng) -> Vec<F> {
         match self {
             Policy::Tabular(_) => vec![F::zero(); self.n_params()],
-            Policy::Categorical(p) => p.trunk.init(p.actions, rng),
+            Policy::Categorical(p) => p.trunk.mlp.init(p.trunk.init, rng),
             Policy::Gaussian(p) => {
-                let mut theta = p.trunk.init(p.dim, rng);
-                theta.extend(std::iter::repeat_n(F::of(p.log_std), p.dim));
+                let mut theta = p.trunk.mlp.init(p.trunk.init, rng);
+                theta.extend(std::iter::repeat_n(F::of(p.log_std), p.width));
                 theta
             }
         }
@@ -166,7 +166,7 @@ impl Policy {
             }
         }
         if let Policy::Gaussian(p) = self {
-            push("log_std".into(), vec![p.dim]);
+            push("log_std".into(), vec![p.width]);
         }
         tensors
     }
@@ -174,7 +174,7 @@ impl Policy {
     /// An action buffer of this policy's kind without actions.
     pub fn empty_actions<F: Real>(&self) -> Actions<F> {
         match self {
-            Policy::Gaussian(p) => Actions::Continuous { values: Vec::new(), width: p.dim },
+            Policy::Gaussian(p) => Actions::Continuous { values: Vec::new(), width: p.width },
             _ => Actions::Discrete(Vec::new()),
         }
     }

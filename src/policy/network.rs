@@ -3,33 +3,18 @@
 use super::{Policy, TabularSoftmax};
 use crate::diff::{Init, Mlp, Tape, Workspace};
 use crate::math::real::Real;
-use crate::rng::Rng;
 
 /// A network, how observations enter it, and whether its last output is a value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trunk {
     /// The network; its parameters come first in `theta`.
     pub mlp: Mlp,
+    /// Initial weights.
+    pub init: Init,
     /// Discrete observations enter as one-hot rows.
     pub one_hot: bool,
     /// The last output is the value.
-    pub value: bool,
-    /// Initial weights.
-    pub init: Init,
-    /// Factor on the initial weights of the action outputs.
-    pub final_scale: f64,
-}
-
-impl Trunk {
-    /// Initial network parameters, action outputs scaled by `final_scale`.
-    pub(super) fn init<F: Real>(&self, action_outputs: usize, rng: &mut Rng) -> Vec<F> {
-        let mut theta = self.mlp.init(self.init, rng);
-        let last = self.mlp.layer(self.mlp.depth() - 1);
-        for row in theta[last.weight].chunks_exact_mut(last.outputs) {
-            row[..action_outputs].iter_mut().for_each(|w| *w *= F::of(self.final_scale));
-        }
-        theta
-    }
+    pub value_head: bool,
 }
 
 impl TabularSoftmax {

@@ -69,10 +69,10 @@ impl Policy {
             (Policy::Gaussian(p), Actions::Continuous { values, .. }) => {
                 out.clear();
                 out.resize(tape.rows(), F::zero());
-                for d in 0..p.dim {
+                for d in 0..p.width {
                     let coordinate = p.coordinate(theta, d);
                     let means = tape.output().iter().skip(d).step_by(tape.output_width().max(1));
-                    for ((out, mean), a) in out.iter_mut().zip(means).zip(values.iter().skip(d).step_by(p.dim)) {
+                    for ((out, mean), a) in out.iter_mut().zip(means).zip(values.iter().skip(d).step_by(p.width)) {
                         *out += coordinate.log_prob(*a - *mean);
                     }
                 }
@@ -86,7 +86,7 @@ impl Policy {
     pub fn entropy<F: Real>(&self, theta: &[F], tape: &Tape<F>, out: &mut Vec<F>) {
         match self {
             Policy::Gaussian(p) => {
-                let entropy: F = (0..p.dim).map(|d| p.coordinate(theta, d).entropy()).sum();
+                let entropy: F = (0..p.width).map(|d| p.coordinate(theta, d).entropy()).sum();
                 out.clear();
                 out.resize(tape.rows(), entropy);
             }
@@ -98,7 +98,7 @@ impl Policy {
     ///
     /// # Panics
     /// If the policy has no value head.
-    pub fn values<F: Real>(&self, tape: &Tape<F>, out: &mut Vec<F>) {
+    pub fn value<F: Real>(&self, tape: &Tape<F>, out: &mut Vec<F>) {
         assert!(self.has_value(), "policy without a value head");
         out.clear();
         out.extend(tape.output().iter().skip(self.action_outputs()).step_by(tape.output_width().max(1)));
@@ -130,11 +130,11 @@ impl MlpGaussian {
         mut noise: impl FnMut(usize) -> f64,
     ) {
         let first = values.len();
-        values.resize(first + rows.len() * self.dim, F::zero());
-        for d in 0..self.dim {
+        values.resize(first + rows.len() * self.width, F::zero());
+        for d in 0..self.width {
             let std = self.coordinate(theta, d).log_std.exp();
             for (i, row) in rows.clone().enumerate() {
-                values[first + i * self.dim + d] = tape.output_row(row)[d] + std * F::of(noise(i));
+                values[first + i * self.width + d] = tape.output_row(row)[d] + std * F::of(noise(i));
             }
         }
     }

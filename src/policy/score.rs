@@ -138,7 +138,7 @@ impl Policy {
         out: &mut [F],
         ws: &mut Workspace<F>,
     ) {
-        let mut callback = |rows: &RowTangents<'_, F>, w: WeightTangents<'_, F>| {
+        let mut callback = |rows: RowTangents<'_, F>, w: WeightTangents<'_, F>| {
             tangent_weights(rows.log_prob, w.log_prob);
         };
         let weights = Weights::log_prob(weights);
@@ -161,7 +161,7 @@ impl Policy {
         actions: &Actions<F>,
         tape: &Tape<F>,
         weights: &Weights<'_, F>,
-        tangent_weights: &mut dyn FnMut(&RowTangents<'_, F>, WeightTangents<'_, F>),
+        tangent_weights: &mut dyn FnMut(RowTangents<'_, F>, WeightTangents<'_, F>),
         mut grad: Option<&mut [F]>,
         out: &mut [F],
         ws: &mut Workspace<F>,
@@ -176,7 +176,7 @@ impl Policy {
             value: zeroed(u, tape.rows()),
         };
         let [log_prob, entropy, value] = &ws.row_tangents;
-        tangent_weights(&RowTangents { log_prob, entropy, value }, tangents);
+        tangent_weights(RowTangents { log_prob, entropy, value }, tangents);
         self.cotangents(theta, actions, tape, weights, grad.as_deref_mut(), ws);
         self.cotangent_tangents(theta, direction, actions, tape, weights, out, ws);
         self.network_reverse(theta, direction, obs, tape, grad, out, ws);
@@ -331,11 +331,11 @@ impl MlpGaussian {
     /// Adds the gradient with respect to the log-std parameters.
     fn add_log_std<F: Real>(&self, theta: &[F], tape: &Tape<F>, values: &[F], weights: &Weights<'_, F>, out: &mut [F]) {
         let width = tape.output_width();
-        for j in 0..self.dim {
+        for j in 0..self.width {
             let coordinate = self.coordinate(theta, j);
             let mut sum: F = weights.entropy.map_or(F::zero(), |e| e.iter().copied().sum());
             for (r, w) in weights.log_prob.iter().enumerate() {
-                sum += *w * coordinate.score(values[r * self.dim + j] - tape.output()[r * width + j])[1];
+                sum += *w * coordinate.score(values[r * self.width + j] - tape.output()[r * width + j])[1];
             }
             out[self.trunk.mlp.n_params() + j] += coordinate.log_std_tangent(sum);
         }

@@ -1,1 +1,14 @@
 //! Integration tests, one binary.
+
+mod architecture;
+mod bad_input;
+mod configs;
+mod derivatives;
+mod exact;
+mod fixtures;
+mod mutation;
+mod probes;
+mod run_directory;
+mod scratch;
+mod source;
+mod tidy;

@@ -1,0 +1,132 @@
+//! `check`: validates a configuration without running it and says what a run would do.
+
+use super::failure::Failure;
+use crate::config::cost::{self, Cost};
+use crate::config::{self, Loaded, Overrides};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+/// What the command line asks of `check`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Path of a configuration, name of a preset, or a run directory.
+    pub target: Option<String>,
+    /// `key=value` changes.
+    pub set: Vec<String>,
+    /// Shrink every size.
+    pub smoke: bool,
+    /// Print nothing unless something is wrong.
+    pub quiet: bool,
+}
+
+/// File of a run directory that holds its resolved configuration.
+const RESOLVED: &str = "config.toml";
+
+/// Runs the command.
+///
+/// # Errors
+/// A configuration that `train` would refuse, or a gradient self-test that does not hold.
+pub fn run(request: Request) -> Result<(), Failure> {
+    let overrides = Overrides { set: request.set, smoke: request.smoke, ..Overrides::default() };
+    let loaded = match request.target.as_deref() {
+        Some(dir) if Path::new(dir).is_dir() => {
+            let file = Path::new(dir).join(RESOLVED);
+            if !file.is_file() {
+                let message = format!("{dir}: is not a run directory: it has no {RESOLVED}");
+                return Err(Failure::Usage(message));
+            }
+            config::load(Some(&file.to_string_lossy()), &overrides)?
+        }
+        target => config::load(target, &overrides)?,
+    };
+    let test = self_test(&loaded)?;
+    if !request.quiet {
+        let text = report(&loaded, test.as_deref());
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Holds the estimator's enumerated expectation against the exact gradient on a tabular family.
+///
+/// HOOK: returns `None` until `app::gradient` offers a self-test; `loaded.family.finite()` says whether it applies.
+fn self_test(loaded: &Loaded) -> Result<Option<String>, Failure> {
+    let _tables = loaded.family.finite();
+    Ok(None)
+}
+
+/// `1234567` as `1 234 567`.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn report(loaded: &Loaded, test: Option<&str>) -> String {
+    let (plan, options) = (&loaded.plan, &loaded.plan.options);
+    let Cost { episodes_per_iteration, steps_per_iteration, steps_total, parameters, memory } =
+        cost::cost(plan, &*loaded.family);
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "{label:<12} {value}");
+    };
+    line("valid", loaded.source.clone());
+    line("family", format!("{}, horizon {}, gamma {}", plan.family.name, loaded.family.horizon(), options.gamma));
+    let shape = plan.policy.hidden.iter().map(ToString::to_string).collect::<Vec<_>>().join("x");
+    let shape = if shape.is_empty() { String::new() } else { format!(" {shape}") };
+    let precision = format!("{:?}", plan.precision).to_lowercase();
+    line("policy", format!("{:?}{shape}, {} parameters, {precision}", plan.policy.kind, grouped(parameters)));
+    let what = crate::estimator::choice::NAMES.iter().find(|(n, _)| *n == options.outer.estimator.name);
+    line("estimator", format!("{} ({})", options.outer.estimator.name, what.map_or("", |(_, w)| w)));
+    line(
+        "iterations",
+        format!(
+            "{} of {} tasks, {} x {} inner and {} outer episodes each",
+            grouped(plan.iterations),
+            options.outer.tasks,
+            options.inner.steps,
+            options.inner.episodes,
+            options.outer.episodes
+        ),
+    );
+    line(
+        "steps",
+        format!(
+            "at most {} per iteration ({} episodes), {} in total",
+            grouped(steps_per_iteration),
+            grouped(episodes_per_iteration),
+            grouped(steps_total)
+        ),
+    );
+    line("memory", format!("about {} MB", grouped(memory.div_ceil(1_000_000))));
+    line(
+        "writes",
+        format!("runs/{}-{}-N/: {RESOLVED}, metrics.jsonl, TensorBoard events, checkpoints", plan.name, plan.seed),
+    );
+    if let Some(test) = test {
+        line("self-test", test.to_string());
+    }
+    for note in &loaded.notes {
+        line("note", note.clone());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1 234 567");
+    }
+}

@@ -1,0 +1,42 @@
+//! Ctrl-C and SIGTERM: the first asks the loop to stop after its iteration, the second ends the process at once.
+
+use super::failure::Failure;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A request to stop, as the iteration loop sees it.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Takes over SIGINT and SIGTERM for the rest of the process.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn listen(quiet: bool) -> Result<Interrupt, Failure> {
+        let interrupt = Interrupt::default();
+        let flag = Arc::clone(&interrupt.0);
+        let signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]);
+        let mut signals = signals.map_err(|e| Failure::Internal(format!("cannot listen for Ctrl-C: {e}")))?;
+        let watch = move || {
+            for _ in signals.forever() {
+                if flag.swap(true, Ordering::SeqCst) {
+                    std::process::exit(130);
+                }
+                if !quiet {
+                    let message = "\nstopping after this iteration; again to stop at once";
+                    let _ = writeln!(std::io::stderr(), "{message}");
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("interrupt".into()).spawn(watch);
+        thread.map_err(|e| Failure::Internal(format!("cannot listen for Ctrl-C: {e}")))?;
+        Ok(interrupt)
+    }
+
+    /// Whether somebody asked to stop.
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,14 @@
+//! Drivers: wiring, and the one iteration loop.
+
+pub mod check;
+pub mod clock;
+pub mod completions;
+pub mod evaluate;
+pub mod failure;
+pub mod gradient;
+pub mod interrupt;
+pub mod learnt;
+pub mod progress;
+pub mod saved;
+pub mod tasks;
+pub mod train;

@@ -1,0 +1,78 @@
+//! Embedded preset files, so that every preset works from any directory.
+
+use super::{Error, explain};
+
+macro_rules! presets {
+    ($($name:literal),+ $(,)?) => {
+        /// Every preset: name and text.
+        pub const PRESETS: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../configs/train/", $name, ".toml")))),+];
+    };
+}
+
+presets!(
+    "acrobot",
+    "analytic",
+    "analytic/a",
+    "analytic/b",
+    "analytic/c",
+    "bandit/bernoulli-10",
+    "bandit/bernoulli-5",
+    "bandit/bernoulli-50",
+    "bandit/gaussian",
+    "cartpole",
+    "dirichlet-mdp",
+    "garnet",
+    "liu-mdp",
+    "mountain-car",
+    "mountain-car-continuous",
+    "navigation/learn2learn",
+    "navigation/maml",
+    "navigation/maml-2goal",
+    "navigation/promp-corner",
+    "navigation/promp-corner-goals",
+    "navigation/promp-momentum",
+    "navigation/promp-point",
+    "navigation/promp-v2-bug",
+    "navigation/promp-walls",
+    "navigation/pytorch-maml-rl",
+    "navigation/sgmrl",
+    "navigation/sgmrl-2-steps",
+    "navigation/sgmrl-3-steps",
+    "pendulum",
+    "probe/action",
+    "probe/adaptation",
+    "probe/discount",
+    "probe/observation",
+    "probe/reward",
+    "tabular",
+);
+
+/// Text of the preset `name`.
+pub fn text(name: &str) -> Option<&'static str> {
+    PRESETS.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
+}
+
+/// Names of all presets.
+pub fn names() -> Vec<&'static str> {
+    PRESETS.iter().map(|(name, _)| *name).collect()
+}
+
+/// First comment line of a preset: what it is for.
+pub fn summary(text: &str) -> &str {
+    text.lines().next().unwrap_or("").trim_start_matches('#').trim()
+}
+
+/// The error for a CONFIG that is neither a file nor a preset.
+pub(crate) fn missing(name: &str) -> Error {
+    let names = names();
+    let what = if std::path::Path::new(name).is_dir() {
+        "is a directory; a configuration is a TOML or JSON file or the name of a preset"
+    } else {
+        "is neither a file nor a preset"
+    };
+    let near =
+        explain::nearest(name, names.iter().copied()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+    let message = format!("{what}{near}\npresets: {}", names.join(", "));
+    Error { source: if name.is_empty() { "CONFIG \"\"".into() } else { name.to_string() }, key: String::new(), message }
+}

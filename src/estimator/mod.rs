@@ -1,0 +1,6 @@
+//! Batch to gradient: the inner step, and every meta-gradient as two independent choices. Never samples.
+
+pub mod choice;
+pub mod inner;
+pub mod meta;
+pub mod outer;

@@ -1,0 +1,143 @@
+//! Both meta-objectives by name and their exact gradients, differentiated from the objectives themselves by dual numbers.
+
+use super::dual::{self, Scalar};
+use super::model::Model;
+use super::trajectory::{self, Trajectory};
+use super::{multiset, trajectory::Sampled};
+use rayon::prelude::*;
+use tasks::tabular::Tabular;
+
+/// A finite family and the adaptation it is judged by.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Tasks with normalised weights; all share S, A and T.
+    pub tasks: Vec<(f64, Tabular)>,
+    /// Discount gamma in (0, 1].
+    pub gamma: f64,
+    /// Inner step size alpha.
+    pub alpha: f64,
+    /// Adaptation steps zeta >= 1.
+    pub steps: usize,
+    /// Trajectories n per inner batch.
+    pub batch: usize,
+}
+
+/// An objective and its gradient, flat `[S, A]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exact {
+    /// Value.
+    pub value: f64,
+    /// Gradient with respect to theta.
+    pub gradient: Vec<f64>,
+}
+
+impl Problem {
+    /// Number of parameters S A.
+    pub fn dim(&self) -> usize {
+        self.tasks.first().map_or(0, |(_, mdp)| mdp.states * mdp.actions)
+    }
+
+    /// Number of adapted parameter vectors that enumerating V_zeta visits, over all tasks; saturating.
+    pub fn inner_batches(&self) -> u64 {
+        (self.tasks.iter())
+            .map(|(_, mdp)| {
+                let once = multiset::count(trajectory::count(mdp), self.batch as u64);
+                (0..self.steps).fold(1u64, |product, _| product.saturating_mul(once))
+            })
+            .fold(0, u64::saturating_add)
+    }
+
+    /// V_zeta(theta) = E_i E_{D_0..D_{zeta-1}} J_i(theta_zeta), theta_{t+1} = theta_t + alpha mean_{tau in D_t} g_i(tau; theta_t),
+    /// D_t ~ q_i(.; theta_t)^n: the objective of the algorithm one runs, by enumeration of all inner batches.
+    pub fn v_zeta<S: Scalar>(&self, theta: &[S]) -> S {
+        self.expect(|model| {
+            let all = model.trajectories();
+            self.adapted(&model, &all, theta, self.steps)
+        })
+    }
+
+    /// Vbar(theta) = E_i J_i(theta_zeta), theta_{t+1} = theta_t + alpha grad J_i(theta_t): adaptation by exact gradients.
+    /// V_zeta tends to it as n grows.
+    pub fn exact_inner<S: Scalar>(&self, theta: &[S]) -> S {
+        self.expect(|model| {
+            let mut phi = theta.to_vec();
+            for _ in 0..self.steps {
+                let g = model.gradient(&phi);
+                for (x, g) in phi.iter_mut().zip(g) {
+                    *x += g.scale(self.alpha);
+                }
+            }
+            model.value(&phi)
+        })
+    }
+
+    /// [`Problem::v_zeta`] with its gradient.
+    pub fn v_zeta_gradient(&self, theta: &[f64]) -> Exact {
+        let (value, gradient) = dual::gradient(theta, |theta| self.v_zeta(theta));
+        Exact { value, gradient }
+    }
+
+    /// [`Problem::exact_inner`] with its gradient.
+    pub fn exact_inner_gradient(&self, theta: &[f64]) -> Exact {
+        let (value, gradient) = dual::gradient(theta, |theta| self.exact_inner(theta));
+        Exact { value, gradient }
+    }
+
+    /// The model of task `i`.
+    pub fn model(&self, i: usize) -> Model<'_> {
+        Model { mdp: &self.tasks[i].1, gamma: self.gamma }
+    }
+
+    fn expect<S: Scalar>(&self, f: impl Fn(Model<'_>) -> S) -> S {
+        let mut sum = S::constant(0.0);
+        for (i, (weight, _)) in self.tasks.iter().enumerate() {
+            sum += f(self.model(i)).scale(*weight);
+        }
+        sum
+    }
+
+    /// E J(theta_steps) from theta_0 = theta. The outermost sum is cut by its smallest trajectory and added in that order,
+    /// whatever the number of threads.
+    fn adapted<S: Scalar>(&self, model: &Model<'_>, all: &[Trajectory], theta: &[S], steps: usize) -> S {
+        if steps == 0 {
+            return model.value(theta);
+        }
+        let sampled = trajectory::under(all, theta, model.mdp.actions);
+        let partial = |first: usize| self.partial(model, all, theta, &sampled, steps, first);
+        let parts: Vec<S> = if steps == self.steps {
+            (0..all.len()).into_par_iter().map(partial).collect()
+        } else {
+            (0..all.len()).map(partial).collect()
+        };
+        let mut sum = S::constant(0.0);
+        for part in parts {
+            sum += part;
+        }
+        sum
+    }
+
+    fn partial<S: Scalar>(
+        &self,
+        model: &Model<'_>,
+        all: &[Trajectory],
+        theta: &[S],
+        sampled: &Sampled<S>,
+        steps: usize,
+        first: usize,
+    ) -> S {
+        let mut sum = S::constant(0.0);
+        let mut phi = theta.to_vec();
+        multiset::for_each_from(all.len(), self.batch, first..first + 1, &mut |items, coefficient| {
+            let mut weight = S::constant(coefficient);
+            phi.copy_from_slice(theta);
+            for &j in items {
+                weight = weight * sampled.probability[j];
+                for (x, g) in phi.iter_mut().zip(&sampled.gradient[j]) {
+                    *x += g.scale(self.alpha / self.batch as f64);
+                }
+            }
+            sum += weight * self.adapted(model, all, &phi, steps - 1);
+        });
+        sum
+    }
+}

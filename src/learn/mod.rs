@@ -1,0 +1,5 @@
+//! Learners: state, options and `step() -> Row`. They never loop over iterations and never write.
+
+pub mod meta;
+pub mod options;
+pub mod sample;

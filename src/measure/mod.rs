@@ -1,0 +1,3 @@
+//! Looks at a learner from outside, on its own random streams, so that probing cannot perturb training.
+
+pub mod adaptation;

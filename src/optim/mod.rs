@@ -1,0 +1,119 @@
+//! Gradient to parameters: outer optimisers (ascent) and gradient clipping, over flat vectors.
+
+use crate::math::real::Real;
+
+/// Outer optimiser. All ascend.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimiser {
+    /// `theta += beta g`, constant beta (the theory).
+    Sgd {
+        /// Step size.
+        beta: f64,
+    },
+    /// Adam (Kingma & Ba 2015) with bias correction.
+    Adam {
+        /// Step size.
+        beta: f64,
+        /// First-moment decay (0.9).
+        beta1: f64,
+        /// Second-moment decay (0.999).
+        beta2: f64,
+        /// Added to the root of the second moment (1e-8).
+        epsilon: f64,
+    },
+    /// RMSProp in one of its two dialects.
+    RmsProp {
+        /// Step size.
+        beta: f64,
+        /// Decay of the mean square.
+        decay: f64,
+        /// Added inside or outside of the root, as the dialect says.
+        epsilon: f64,
+        /// Where epsilon goes and where the mean square starts.
+        dialect: RmsPropDialect,
+    },
+}
+
+/// The two RMSProps in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RmsPropDialect {
+    /// `g / sqrt(ms + epsilon)`, mean square starts at one.
+    TensorFlow,
+    /// `g / (sqrt(ms) + epsilon)`, mean square starts at zero.
+    PyTorch,
+}
+
+/// Moments an optimiser carries between steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<F> {
+    /// Steps taken.
+    pub steps: u64,
+    /// First moment (Adam), else empty.
+    pub first: Vec<F>,
+    /// Second moment (Adam, RMSProp), else empty.
+    pub second: Vec<F>,
+}
+
+impl Optimiser {
+    /// Fresh state for `n` parameters.
+    pub fn start<F: Real>(&self, n: usize) -> State<F> {
+        let (first, second) = match self {
+            Optimiser::Sgd { .. } => (Vec::new(), Vec::new()),
+            Optimiser::Adam { .. } => (vec![F::zero(); n], vec![F::zero(); n]),
+            Optimiser::RmsProp { dialect: RmsPropDialect::TensorFlow, .. } => (Vec::new(), vec![F::one(); n]),
+            Optimiser::RmsProp { dialect: RmsPropDialect::PyTorch, .. } => (Vec::new(), vec![F::zero(); n]),
+        };
+        State { steps: 0, first, second }
+    }
+
+    /// One ascent step in place. `gradient`, `theta` and the state's moments have the same length.
+    pub fn ascend<F: Real>(&self, state: &mut State<F>, gradient: &[F], theta: &mut [F]) {
+        assert_eq!(gradient.len(), theta.len());
+        state.steps += 1;
+        match *self {
+            Optimiser::Sgd { beta } => {
+                let beta = F::of(beta);
+                for (x, &g) in theta.iter_mut().zip(gradient) {
+                    *x += beta * g;
+                }
+            }
+            Optimiser::Adam { beta, beta1, beta2, epsilon } => {
+                let k = state.steps as f64;
+                let rate = F::of(beta * (1.0 - beta2.powf(k)).sqrt() / (1.0 - beta1.powf(k)));
+                let eps = F::of(epsilon * (1.0 - beta2.powf(k)).sqrt());
+                let (b1, b2) = (F::of(beta1), F::of(beta2));
+                let moments = state.first.iter_mut().zip(&mut state.second);
+                for ((x, &g), (m, s)) in theta.iter_mut().zip(gradient).zip(moments) {
+                    *m = b1 * *m + (F::one() - b1) * g;
+                    *s = b2 * *s + (F::one() - b2) * g * g;
+                    *x += rate * *m / (s.sqrt() + eps);
+                }
+            }
+            Optimiser::RmsProp { beta, decay, epsilon, dialect } => {
+                let (beta, decay, eps) = (F::of(beta), F::of(decay), F::of(epsilon));
+                for ((x, &g), s) in theta.iter_mut().zip(gradient).zip(&mut state.second) {
+                    *s = decay * *s + (F::one() - decay) * g * g;
+                    *x += match dialect {
+                        RmsPropDialect::TensorFlow => beta * g / (*s + eps).sqrt(),
+                        RmsPropDialect::PyTorch => beta * g / (s.sqrt() + eps),
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// Euclidean norm, accumulated in f64.
+pub fn norm<F: Real>(x: &[F]) -> f64 {
+    x.iter().map(|&x| x.f64() * x.f64()).sum::<f64>().sqrt()
+}
+
+/// Scales `gradient` so that its norm is at most `limit`; returns the norm before.
+pub fn clip<F: Real>(gradient: &mut [F], limit: f64) -> f64 {
+    let before = norm(gradient);
+    if before > limit {
+        let scale = F::of(limit / before);
+        gradient.iter_mut().for_each(|g| *g *= scale);
+    }
+    before
+}

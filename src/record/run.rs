@@ -1,0 +1,473 @@
+//! The run directory as a whole: claiming, locking, creating, resuming, closing, and opening for reading.
+
+use super::checkpoint::{self, Tensor};
+use super::{Fault, events, file, rows};
+use crate::learn::meta::{Row, State};
+use crate::math::real::Real;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const LOCK: &str = "stillpoint.lock";
+const INFO: &str = "run.json";
+const CONFIG: &str = "config.toml";
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Being set up: configuration and checkpoint 0 may be missing.
+    Starting,
+    /// A process is (or was, if it was killed) at work.
+    Running,
+    /// Stopped on request, after a checkpoint.
+    Interrupted,
+    /// All iterations are done.
+    Finished,
+    /// A number was not finite; the last checkpoint is from before.
+    Diverged,
+}
+
+/// `run.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// Always `stillpoint`.
+    pub program: String,
+    /// Version that wrote last.
+    pub version: String,
+    /// Where the run stands.
+    pub status: Status,
+    /// Outer iterations done when this was written.
+    pub iteration: u64,
+    /// Why the run stopped, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+}
+
+impl Info {
+    fn new(status: Status, iteration: u64, reason: Option<String>) -> Info {
+        Info { program: "stillpoint".into(), version: env!("CARGO_PKG_VERSION").into(), status, iteration, reason }
+    }
+
+    fn write(&self, dir: &Path) -> Result<(), Fault> {
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        file::replace_durably(&dir.join(INFO), format!("{text}\n").as_bytes())
+    }
+}
+
+/// What a path holds, before anything is touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Nothing is there.
+    Missing,
+    /// A directory without files (a lock file does not count).
+    Empty,
+    /// A run, whole or half-written, and nothing else.
+    Run,
+    /// Files that are not ours, by name; whether a run lies among them.
+    Foreign(Vec<String>, bool),
+    /// Not a directory.
+    File,
+}
+
+fn is_ours(name: &str) -> bool {
+    let plain = name.strip_suffix(file::TEMPORARY).unwrap_or(name);
+    [LOCK, INFO, CONFIG, rows::NAME, checkpoint::FOLDER].contains(&plain) || events::is_event_file(plain)
+}
+
+/// Looks at `dir`.
+pub fn contents(dir: &Path) -> Result<Contents, Fault> {
+    match std::fs::metadata(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Contents::Missing),
+        Err(e) => return Err(file::io(dir, "cannot be looked at", &e)),
+        Ok(m) if !m.is_dir() => return Ok(Contents::File),
+        Ok(_) => {}
+    }
+    let names = file::names(dir)?;
+    let mut foreign: Vec<String> = names.iter().filter(|n| !is_ours(n)).cloned().collect();
+    let folder = dir.join(checkpoint::FOLDER);
+    if folder.is_dir() {
+        let inside = file::names(&folder)?.into_iter().filter(|n| !checkpoint::is_ours(n));
+        foreign.extend(inside.map(|n| format!("{}/{n}", checkpoint::FOLDER)));
+    }
+    let marked = [INFO, rows::NAME, checkpoint::FOLDER, LOCK].iter().any(|n| names.iter().any(|m| m == n));
+    if !foreign.is_empty() || (!marked && !names.is_empty()) {
+        let named = if foreign.is_empty() { names } else { foreign };
+        return Ok(Contents::Foreign(named, marked));
+    }
+    Ok(if names.iter().all(|n| n == LOCK) { Contents::Empty } else { Contents::Run })
+}
+
+/// Makes the first free `parent/NAME-SEED-N`, N = 1, 2, ...
+pub fn fresh(parent: &Path, name: &str, seed: u64) -> Result<PathBuf, Fault> {
+    std::fs::create_dir_all(parent).map_err(|e| file::io(parent, "cannot be made", &e))?;
+    for n in 1u64.. {
+        let dir = parent.join(format!("{name}-{seed}-{n}"));
+        match std::fs::create_dir(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(file::io(&dir, "cannot be made", &e)),
+        }
+    }
+    Err(Fault::Io(format!("{}: no free name is left", parent.display())))
+}
+
+/// A run directory that this process has locked.
+pub struct Session {
+    dir: PathBuf,
+    _lock: File,
+}
+
+fn lock(dir: &Path) -> Result<Session, Fault> {
+    let path = dir.join(LOCK);
+    let handle = OpenOptions::new().create(true).append(true).open(&path);
+    let handle = handle.map_err(|e| file::io(&path, "cannot be opened", &e))?;
+    match handle.try_lock() {
+        Ok(()) => Ok(Session { dir: dir.to_path_buf(), _lock: handle }),
+        Err(TryLockError::WouldBlock) => Err(Fault::Unusable(format!(
+            "{}: another process is training in this directory; wait for it or choose another --out",
+            dir.display()
+        ))),
+        Err(TryLockError::Error(e)) => Err(file::io(&path, "cannot be locked", &e)),
+    }
+}
+
+/// Locks `dir` for a new run, making it if it is missing. A run in it is removed if `force`, and only then.
+///
+/// # Errors
+/// It holds a run (without `force`) or foreign files, is in use, or the system refuses.
+pub fn claim(dir: &Path, force: bool) -> Result<Session, Fault> {
+    let refuse = |why: String| Err(Fault::Unusable(format!("{}: {why}", dir.display())));
+    let shown = |names: &[String]| match names {
+        [a, b, c, _, ..] => format!("{a}, {b}, {c}, ..."),
+        few => few.join(", "),
+    };
+    match contents(dir)? {
+        Contents::Missing => std::fs::create_dir_all(dir).map_err(|e| file::io(dir, "cannot be made", &e))?,
+        Contents::Empty => {}
+        Contents::Run if force => {}
+        Contents::Run => return refuse("holds a run; --resume continues it, --force replaces it".into()),
+        Contents::File => return refuse("is a file; a run needs a directory".into()),
+        Contents::Foreign(names, _) if force => {
+            return refuse(format!("holds files that are not of a run ({}); --force leaves it alone", shown(&names)));
+        }
+        Contents::Foreign(_, true) => {
+            return refuse("holds a run and other files; --resume continues it, a new run needs another --out".into());
+        }
+        Contents::Foreign(names, false) => {
+            return refuse(format!("is not empty and not a run directory ({}); choose another --out", shown(&names)));
+        }
+    }
+    let session = lock(dir)?;
+    if !force && contents(dir)? != Contents::Empty {
+        return refuse("another process has just started a run here; --resume continues it".into());
+    }
+    session.clear()?;
+    Ok(session)
+}
+
+impl Session {
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Removes the run. The configuration goes first: what is left if we are killed here is half a run, never an older one.
+    fn clear(&self) -> Result<(), Fault> {
+        file::remove(&self.dir.join(CONFIG))?;
+        let folder = self.dir.join(checkpoint::FOLDER);
+        for name in file::names(&folder)?.iter().filter(|n| checkpoint::is_ours(n)) {
+            file::remove(&folder.join(name))?;
+        }
+        if folder.is_dir() {
+            std::fs::remove_dir(&folder).map_err(|e| file::io(&folder, "cannot be removed", &e))?;
+        }
+        for name in file::names(&self.dir)?.iter().filter(|n| is_ours(n) && *n != LOCK) {
+            file::remove(&self.dir.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Writes configuration and checkpoint 0 and opens the files that rows go to.
+    pub fn start<F: Real>(self, config: &str, tensors: Vec<Tensor>, state: &State<F>) -> Result<Run, Fault> {
+        Info::new(Status::Starting, state.iteration, None).write(&self.dir)?;
+        file::replace_durably(&self.dir.join(CONFIG), config.as_bytes())?;
+        let folder = self.dir.join(checkpoint::FOLDER);
+        std::fs::create_dir_all(&folder).map_err(|e| file::io(&folder, "cannot be made", &e))?;
+        let rows = rows::Writer::create(&self.dir)?;
+        checkpoint::save(&self.dir, state, &tensors)?;
+        Run::open(self, rows, tensors, &[], state.iteration)
+    }
+
+    /// Locks an existing run to continue it.
+    ///
+    /// # Errors
+    /// As [`open`], or it is in use.
+    pub fn resume(dir: &Path) -> Result<(Session, Opened), Fault> {
+        let opened = open(dir)?;
+        Ok((lock(dir)?, opened))
+    }
+
+    /// Newest usable state, with the run ready to go on from it: later rows and checkpoints are dropped.
+    /// The state is `None` if the run was stopped before checkpoint 0 stood.
+    pub fn restore<F: Real>(self, config: &str, tensors: Vec<Tensor>) -> Result<Restored<F>, Fault> {
+        let bare = checkpoint::list(&self.dir)?.is_empty();
+        let logged = match rows::read(&self.dir) {
+            Err(Fault::Unusable(_)) if bare => Vec::new(),
+            other => other?,
+        };
+        if bare && logged.is_empty() {
+            return Ok(Restored::Bare(self));
+        }
+        let (state, remarks) = checkpoint::newest::<F>(&self.dir, logged.len() as u64, &tensors)?;
+        let logged = &logged[..state.iteration as usize];
+        file::replace_durably(&self.dir.join(CONFIG), config.as_bytes())?;
+        checkpoint::tidy(&self.dir, state.iteration)?;
+        let writer = rows::Writer::reopen(&self.dir, logged)?;
+        let run = Run::open(self, writer, tensors, logged, state.iteration)?;
+        Ok(Restored::Ready { run: Box::new(run), state, remarks })
+    }
+}
+
+/// What [`Session::restore`] found.
+pub enum Restored<F> {
+    /// Nothing to restore: the run was stopped while it was being set up. Start it.
+    Bare(Session),
+    /// A run to go on with.
+    Ready {
+        /// The open run.
+        run: Box<Run>,
+        /// The state to go on from.
+        state: State<F>,
+        /// Remarks about damaged checkpoints that were passed over.
+        remarks: Vec<String>,
+    },
+}
+
+/// A run that is being written.
+pub struct Run {
+    session: Session,
+    rows: rows::Writer,
+    events: events::Writer,
+    tensors: Vec<Tensor>,
+    /// Time zero of the run as if it had never been paused, seconds since 1970: dates the TensorBoard events only.
+    epoch: f64,
+    elapsed: f64,
+}
+
+impl Run {
+    fn open(
+        session: Session,
+        rows: rows::Writer,
+        tensors: Vec<Tensor>,
+        logged: &[rows::Logged],
+        iteration: u64,
+    ) -> Result<Run, Fault> {
+        let elapsed = logged.last().map_or(0.0, |r| r.seconds("seconds_since_start"));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
+        let epoch = now - elapsed;
+        let old: Vec<String> = file::names(&session.dir)?.into_iter().filter(|n| events::is_event_file(n)).collect();
+        let number = |n: &String| n.strip_prefix(events::PREFIX)?.strip_suffix(events::SUFFIX)?.parse::<u64>().ok();
+        let last = old.iter().filter_map(number).max().unwrap_or(0);
+        let mut events = events::Writer::create(&session.dir, last + 1, epoch)?;
+        for r in logged {
+            let seconds: Vec<(&str, f64)> = r.seconds.iter().map(|(k, x)| (k.as_str(), *x)).collect();
+            let wall = epoch + r.seconds("seconds_since_start");
+            events.append(wall, r.row.iteration, &events::scalars(&r.row, &seconds))?;
+        }
+        for name in old {
+            file::remove(&session.dir.join(name))?;
+        }
+        Info::new(Status::Running, iteration, None).write(&session.dir)?;
+        Ok(Run { session, rows, events, tensors, epoch, elapsed })
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.session.dir
+    }
+
+    /// Seconds of the sessions before this one.
+    pub fn elapsed(&self) -> f64 {
+        self.elapsed
+    }
+
+    /// Writes one row. `seconds` are its machine-dependent numbers, `seconds_since_start` among them.
+    pub fn append(&mut self, row: &Row, seconds: &[(&str, f64)]) -> Result<(), Fault> {
+        self.rows.append(row, seconds)?;
+        let since_start = seconds.iter().find(|(key, _)| *key == "seconds_since_start").map_or(0.0, |(_, x)| *x);
+        self.events.append(self.epoch + since_start, row.iteration, &events::scalars(row, seconds))
+    }
+
+    /// Writes a checkpoint of `state`, whose row is written already.
+    pub fn checkpoint<F: Real>(&mut self, state: &State<F>) -> Result<(), Fault> {
+        self.rows.sync()?;
+        checkpoint::save(&self.session.dir, state, &self.tensors)
+    }
+
+    /// Writes down how the session ended and gives up the lock.
+    pub fn close(self, status: Status, iteration: u64, reason: Option<String>) -> Result<(), Fault> {
+        Info::new(status, iteration, reason).write(&self.session.dir)
+    }
+}
+
+/// A run directory opened for reading.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Where the run stands.
+    pub info: Info,
+    /// Resolved configuration, TOML.
+    pub config: String,
+}
+
+impl Opened {
+    /// Path of the resolved configuration, for messages.
+    pub fn config_path(&self) -> PathBuf {
+        self.dir.join(CONFIG)
+    }
+
+    /// State of the newest intact checkpoint, and remarks about damaged ones.
+    pub fn newest<F: Real>(&self, tensors: &[Tensor]) -> Result<(State<F>, Vec<String>), Fault> {
+        checkpoint::newest(&self.dir, u64::MAX, tensors)
+    }
+}
+
+/// Opens the run in `dir` for reading.
+///
+/// # Errors
+/// Names the directory or file and what is wrong: missing, empty, not a run, half-written, corrupt.
+pub fn open(dir: &Path) -> Result<Opened, Fault> {
+    let bad = |path: &Path, why: &str| Fault::Unusable(format!("{}: {why}", path.display()));
+    match contents(dir)? {
+        Contents::Missing => return Err(bad(dir, "no such directory; expected the directory of a run")),
+        Contents::File => return Err(bad(dir, "is a file; expected the directory of a run")),
+        Contents::Empty => return Err(bad(dir, "is empty; expected the directory of a run")),
+        Contents::Foreign(_, false) => return Err(bad(dir, "is not a run directory: it has no run.json")),
+        Contents::Run | Contents::Foreign(_, true) => {}
+    }
+    let (info_path, config_path) = (dir.join(INFO), dir.join(CONFIG));
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => {
+                bad(path, "is missing, so this is half a run; `train CONFIG --out DIR --force` starts anew")
+            }
+            _ => bad(path, &format!("cannot be read: {e}")),
+        })
+    };
+    let info = serde_json::from_str::<Info>(&read(&info_path)?);
+    let info = info.map_err(|e| bad(&info_path, &format!("is not the status of a run: {e}")))?;
+    if info.program != "stillpoint" {
+        return Err(bad(&info_path, &format!("`program` must be \"stillpoint\", found \"{}\"", info.program)));
+    }
+    Ok(Opened { dir: dir.to_path_buf(), info, config: read(&config_path)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{checkpoint::tests as fake, rows::tests::row};
+
+    fn started(dir: &Path, iterations: u64) -> Run {
+        let session = claim(dir, false).expect("free");
+        let mut run = session.start("a = 1\n", fake::tensors(), &fake::state::<f32>(0)).expect("writable");
+        for i in 1..=iterations {
+            run.append(&row(i), &[("seconds", 1.0), ("seconds_since_start", i as f64)]).expect("writable");
+            run.checkpoint(&fake::state::<f32>(i)).expect("writable");
+        }
+        run
+    }
+
+    fn message<T>(result: Result<T, Fault>) -> String {
+        match result {
+            Ok(_) => panic!("expected a fault"),
+            Err(fault) => fault.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_killed_run_resumes_from_its_last_checkpoint() {
+        let scratch = tempfile::tempdir().expect("scratch");
+        let dir = scratch.path().join("deep/run");
+        let mut run = started(&dir, 3);
+        run.append(&row(4), &[]).expect("writable");
+        drop(run); // as if killed after row 4, before its checkpoint
+        let (session, opened) = Session::resume(&dir).expect("the lock died with the run");
+        assert_eq!((opened.info.status, opened.config.as_str()), (Status::Running, "a = 1\n"));
+        let Restored::Ready { run, state, remarks } =
+            session.restore::<f32>("a = 2\n", fake::tensors()).expect("whole")
+        else {
+            panic!("checkpoints stand")
+        };
+        assert_eq!((state.iteration, remarks.len(), run.elapsed()), (3, 0, 3.0));
+        assert_eq!(rows::read(&dir).expect("whole").len(), 3);
+        run.close(Status::Finished, 3, None).expect("writable");
+        let opened = open(&dir).expect("whole");
+        assert_eq!((opened.info.status, opened.config.as_str()), (Status::Finished, "a = 2\n"));
+        let events = file::names(&dir).expect("listable").into_iter().filter(|n| events::is_event_file(n));
+        assert_eq!(events.collect::<Vec<_>>(), ["events.out.tfevents.0000000002.stillpoint"]);
+    }
+
+    #[test]
+    fn a_run_killed_while_being_set_up_can_be_started_by_resuming() {
+        let dir = tempfile::tempdir().expect("scratch");
+        drop(started(dir.path(), 0));
+        for name in file::names(&dir.path().join(checkpoint::FOLDER)).expect("listable") {
+            std::fs::remove_file(dir.path().join(checkpoint::FOLDER).join(name)).expect("there");
+        }
+        let (session, _) = Session::resume(dir.path()).expect("a run");
+        let Restored::Bare(session) = session.restore::<f32>("", fake::tensors()).expect("a run") else {
+            panic!("no checkpoint stands")
+        };
+        session.start("a = 1\n", fake::tensors(), &fake::state::<f32>(0)).expect("writable");
+    }
+
+    #[test]
+    fn a_live_process_keeps_its_directory() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let run = started(dir.path(), 1);
+        assert!(message(claim(dir.path(), true)).contains("another process"));
+        assert!(message(Session::resume(dir.path())).contains("another process"));
+        drop(run);
+        claim(dir.path(), true).expect("free again");
+        assert_eq!(contents(dir.path()).expect("listable"), Contents::Empty);
+    }
+
+    #[test]
+    fn only_runs_are_replaced_and_only_by_force() {
+        let dir = tempfile::tempdir().expect("scratch");
+        drop(started(dir.path(), 1));
+        let refused = message(claim(dir.path(), false));
+        assert!(refused.contains("--resume") && refused.contains("--force"), "{refused}");
+        std::fs::write(dir.path().join("thesis.tex"), "x").expect("writable");
+        let refused = message(claim(dir.path(), true));
+        assert!(refused.contains("thesis.tex"), "{refused}");
+        assert!(open(dir.path()).is_ok(), "nothing was deleted");
+        std::fs::remove_file(dir.path().join("thesis.tex")).expect("there");
+        std::fs::remove_file(dir.path().join(INFO)).expect("there");
+        assert!(message(open(dir.path())).contains("half a run"));
+        claim(dir.path(), true).expect("half a run is replaced too");
+    }
+
+    #[test]
+    fn what_is_not_a_run_is_said() {
+        let dir = tempfile::tempdir().expect("scratch");
+        assert!(message(open(&dir.path().join("none"))).contains("no such directory"));
+        assert!(message(open(dir.path())).contains("is empty"));
+        std::fs::write(dir.path().join("config.toml"), "x = 1").expect("writable");
+        assert!(message(open(dir.path())).contains("not a run directory"));
+        assert!(message(claim(dir.path(), true)).contains("config.toml"), "a user's own file is not ours to delete");
+        assert!(message(claim(&dir.path().join("config.toml"), true)).contains("is a file"));
+        std::fs::write(dir.path().join(INFO), "{").expect("writable");
+        assert!(message(open(dir.path())).contains("run.json"));
+    }
+
+    #[test]
+    fn fresh_directories_are_numbered() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let made: Vec<PathBuf> = (0..2).map(|_| fresh(dir.path(), "nav", 3).expect("writable")).collect();
+        assert_eq!(made, [dir.path().join("nav-3-1"), dir.path().join("nav-3-2")]);
+    }
+}
