@@ -14,5 +14,6 @@ pub mod measure;
 pub mod optim;
 pub mod policy;
 pub mod record;
+pub mod report;
 pub mod rng;
 pub mod rollout;

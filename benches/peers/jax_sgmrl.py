@@ -31,7 +31,7 @@ ap.add_argument("--mode", choices=["manual", "jvp", "nested"], default="manual")
 ap.add_argument("--nested", action="store_true", help="same as --mode nested")
 ap.add_argument("--batching", choices=["map", "vmap"], default="map",
                 help="derivatives of the tasks one after another, or stacked")
-ap.add_argument("--group", type=int, default=2,
+ap.add_argument("--group", type=int, default=4,
                 help="tasks taken through the iteration together")
 ap.add_argument("--activations", choices=["reuse", "store", "recompute"], default="reuse",
                 help="manual: keep the rollouts' hidden activations, or not")

@@ -44,11 +44,8 @@ fn table(rows: &[Logged]) -> String {
     let width = WINDOW.min((n / 2).max(1));
     let mut text =
         format!("{:<22} {:<30} {:<30} {}\n", "undiscounted return", "before adaptation", "after adaptation", "gain");
-    let mut spans = vec![0..width];
-    if n > width {
-        spans.push(n - width..n);
-    }
-    for span in spans {
+    let ends = [Some(0..width), (n > width).then(|| n - width..n)];
+    for span in ends.into_iter().flatten() {
         let label = match span.len() {
             1 => format!("iteration {}", span.end),
             _ => format!("iterations {} to {}", span.start + 1, span.end),

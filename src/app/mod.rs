@@ -12,3 +12,4 @@ pub mod progress;
 pub mod saved;
 pub mod tasks;
 pub mod train;
+pub mod trajectories;

@@ -4,7 +4,6 @@ use super::failure::Failure;
 use crate::config::{self, Loaded, Overrides};
 use crate::policy::Policy;
 use crate::record::Fault;
-use crate::record::checkpoint::Tensor;
 use crate::record::run::Opened;
 use std::path::Path;
 
@@ -34,12 +33,6 @@ pub fn policy(loaded: &Loaded) -> Result<Policy, Failure> {
     let spaces = (loaded.family.observation_space(), loaded.family.action_space());
     let policy = Policy::build(&loaded.plan.policy, &spaces.0, &spaces.1);
     policy.map_err(|why| Failure::Usage(format!("{}: section `policy`: {why}", loaded.source)))
-}
-
-/// How checkpoints name the policy's parameters.
-pub fn tensors(policy: &Policy) -> Vec<Tensor> {
-    // HOOK: `policy.tensors()` once the policy layer names its parts.
-    vec![Tensor { name: "theta".into(), shape: vec![policy.n_params()], offset: 0 }]
 }
 
 fn flatten(prefix: &str, value: &toml::Value, out: &mut Vec<(String, String)>) {

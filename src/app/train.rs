@@ -160,14 +160,14 @@ fn refuse_changes(dir: &Path, recorded: &Loaded, asked: &Loaded, iterations_may_
 
 fn begin<F: Real>(session: Session, job: Job) -> Result<(), Failure> {
     let learner = job.learner::<F>();
-    let run = session.start(&config::resolved(&job.plan), saved::tensors(&job.policy), learner.state())?;
+    let run = session.start(&config::resolved(&job.plan), job.policy.tensors(), learner.state())?;
     drive(run, learner, &job)
 }
 
 fn go_on<F: Real>(session: Session, job: Job) -> Result<(), Failure> {
     let mut learner = job.learner::<F>();
     let dir = session.dir().to_path_buf();
-    match session.restore::<F>(&config::resolved(&job.plan), saved::tensors(&job.policy))? {
+    match session.restore::<F>(&config::resolved(&job.plan), job.policy.tensors())? {
         Restored::Bare(session) => {
             job.remark("the run was stopped before its first checkpoint: starting it");
             begin::<F>(session, job)

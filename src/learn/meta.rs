@@ -101,35 +101,29 @@ impl<F: Real> Learner<F> {
         let at = Address::new(self.seed, Purpose::Task).iteration(self.state.iteration);
         let context = self.context();
         if self.options.outer.estimator.needs_meta_batch() {
-            let sampled: Vec<_> = (0..tasks)
-                .into_par_iter()
-                .map(|i| {
-                    let task = self.family.sample(&mut at.task(i).stream());
-                    let mut scratch = Scratch::default();
-                    let (sample, summary, record) = context.task(&task, at.task(i), &mut scratch);
-                    (sample, summary, record, scratch)
-                })
-                .collect();
-            let meta = meta_batch(&sampled.iter().map(|(_, summary, ..)| summary).collect::<Vec<_>>());
-            let pull = |(s, meta): ((TaskSample<F>, OuterSummary<F>, _, Scratch<F>), MetaBatch)| {
-                let (sample, summary, record, mut scratch) = s;
+            let draw = |i: usize| {
+                let task = self.family.sample(&mut at.task(i).stream());
+                let mut scratch = Scratch::default();
+                (context.task(&task, at.task(i), &mut scratch), scratch)
+            };
+            let sampled: Vec<_> = (0..tasks).into_par_iter().map(draw).collect();
+            let meta = meta_batch(&sampled.iter().map(|((_, summary, _), _)| summary).collect::<Vec<_>>());
+            let finish = |(((sample, summary, record), mut scratch), meta)| {
                 self.finish(&sample, summary, record, &meta, &mut scratch)
             };
-            return sampled.into_par_iter().zip(meta).map(pull).collect();
+            return sampled.into_par_iter().zip(meta).map(finish).collect();
         }
-        (0..tasks)
-            .into_par_iter()
-            .map(|i| {
-                let mut scratch = self.pool.lock().expect("no panic while held").pop().unwrap_or_default();
-                let task = self.family.sample(&mut at.task(i).stream());
-                let (sample, summary, record) = context.task(&task, at.task(i), &mut scratch);
-                let alone = meta_batch(&[&summary])[0];
-                let outcome = self.finish(&sample, summary, record, &alone, &mut scratch);
-                scratch.reclaim(sample);
-                self.pool.lock().expect("no panic while held").push(scratch);
-                outcome
-            })
-            .collect()
+        let one = |i: usize| {
+            let mut scratch = self.pool.lock().expect("no panic while held").pop().unwrap_or_default();
+            let task = self.family.sample(&mut at.task(i).stream());
+            let (sample, summary, record) = context.task(&task, at.task(i), &mut scratch);
+            let alone = meta_batch(&[&summary])[0];
+            let outcome = self.finish(&sample, summary, record, &alone, &mut scratch);
+            scratch.reclaim(sample);
+            self.pool.lock().expect("no panic while held").push(scratch);
+            outcome
+        };
+        (0..tasks).into_par_iter().map(one).collect()
     }
 
     fn context(&self) -> sample::Context<'_, F> {

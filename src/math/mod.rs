@@ -2,6 +2,8 @@
 
 pub mod advantage;
 pub mod baseline;
+pub mod bootstrap;
+pub mod optimal;
 pub mod real;
 pub mod returns;
 pub mod summary;

@@ -62,6 +62,9 @@ pub fn task(family: &dyn Family, seed: u64, i: usize) -> Task {
     family.sample(&mut Address::new(seed, Purpose::Evaluate).task(i).stream())
 }
 
+/// Shown the measuring batch and the parameters after each adaptation step.
+pub type Visit<'a, F> = dyn FnMut(usize, &Batch<F>, &[F]) + 'a;
+
 /// Adapts to one task and shows `visit(k, batch, theta_k)` the measuring batch after each of 0..=K steps.
 pub fn visit<F: Real>(
     task: &Task,
@@ -71,7 +74,7 @@ pub fn visit<F: Real>(
     inner: &Inner,
     plan: &EvaluationPlan,
     index: usize,
-    visit: &mut dyn FnMut(usize, &Batch<F>, &[F]),
+    visit: &mut Visit<'_, F>,
 ) {
     let at = Address::new(plan.seed, Purpose::Evaluate).task(index);
     let mut theta = theta.to_vec();

@@ -8,6 +8,7 @@ use crate::budget::Budget;
 use crate::learn::meta::State;
 use crate::math::real::Real;
 use crate::optim;
+use crate::policy::TensorSpec;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -17,17 +18,6 @@ pub const FOLDER: &str = "checkpoints";
 
 /// Version of this layout.
 pub const FORMAT: u32 = 1;
-
-/// Name, shape and place of one tensor in the flat parameter vector.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tensor {
-    /// Name in the file.
-    pub name: String,
-    /// Row-major shape.
-    pub shape: Vec<usize>,
-    /// First element in the flat vector.
-    pub offset: usize,
-}
 
 /// The JSON half.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,7 +77,7 @@ fn from_bytes<F: Real>(bytes: &[u8]) -> Vec<F> {
     }
 }
 
-fn encode<F: Real>(state: &State<F>, tensors: &[Tensor]) -> Result<Vec<u8>, String> {
+fn encode<F: Real>(state: &State<F>, tensors: &[TensorSpec]) -> Result<Vec<u8>, String> {
     let mut parts: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     for t in tensors {
         let size: usize = t.shape.iter().product();
@@ -114,7 +104,7 @@ fn encode<F: Real>(state: &State<F>, tensors: &[Tensor]) -> Result<Vec<u8>, Stri
 ///
 /// # Errors
 /// The system refused to write; the checkpoints before stand as they were.
-pub fn save<F: Real>(dir: &Path, state: &State<F>, tensors: &[Tensor]) -> Result<(), Fault> {
+pub fn save<F: Real>(dir: &Path, state: &State<F>, tensors: &[TensorSpec]) -> Result<(), Fault> {
     let (data_path, meta_path) = paths(dir, state.iteration);
     let data = encode(state, tensors).map_err(|e| Fault::Io(format!("{}: {e}", data_path.display())))?;
     let meta = Meta {
@@ -161,7 +151,7 @@ pub fn tidy(dir: &Path, iteration: u64) -> Result<(), Fault> {
 ///
 /// # Errors
 /// Names the file and what is wrong with it.
-pub fn load<F: Real>(dir: &Path, iteration: u64, tensors: &[Tensor]) -> Result<State<F>, Fault> {
+pub fn load<F: Real>(dir: &Path, iteration: u64, tensors: &[TensorSpec]) -> Result<State<F>, Fault> {
     let (data_path, meta_path) = paths(dir, iteration);
     let bad = |path: &Path, why: String| Fault::Unusable(format!("{}: {why}", path.display()));
     let read = |path: &Path| std::fs::read(path).map_err(|e| bad(path, format!("cannot be read: {e}")));
@@ -184,7 +174,7 @@ pub fn load<F: Real>(dir: &Path, iteration: u64, tensors: &[Tensor]) -> Result<S
     decode(&data, &meta, tensors).map_err(|why| bad(&data_path, why))
 }
 
-fn decode<F: Real>(data: &[u8], meta: &Meta, tensors: &[Tensor]) -> Result<State<F>, String> {
+fn decode<F: Real>(data: &[u8], meta: &Meta, tensors: &[TensorSpec]) -> Result<State<F>, String> {
     let file = SafeTensors::deserialize(data).map_err(|e| format!("not a safetensors file: {e}"))?;
     let get = |name: &str, shape: Option<&[usize]>| -> Result<Vec<F>, String> {
         let view = file.tensor(name).map_err(|_| format!("tensor `{name}` is missing"))?;
@@ -225,7 +215,7 @@ fn decode<F: Real>(data: &[u8], meta: &Meta, tensors: &[Tensor]) -> Result<State
 ///
 /// # Errors
 /// No checkpoint is intact; names the first obstacle.
-pub fn newest<F: Real>(dir: &Path, limit: u64, tensors: &[Tensor]) -> Result<(State<F>, Vec<String>), Fault> {
+pub fn newest<F: Real>(dir: &Path, limit: u64, tensors: &[TensorSpec]) -> Result<(State<F>, Vec<String>), Fault> {
     let mut remarks = Vec::new();
     for iteration in list(dir)? {
         if iteration > limit {
@@ -246,8 +236,8 @@ pub(crate) mod tests {
     use super::*;
 
     /// Layout of a parameter vector of five numbers.
-    pub(crate) fn tensors() -> Vec<Tensor> {
-        let t = |name: &str, shape: &[usize], offset| Tensor { name: name.into(), shape: shape.into(), offset };
+    pub(crate) fn tensors() -> Vec<TensorSpec> {
+        let t = |name: &str, shape: &[usize], offset| TensorSpec { name: name.into(), shape: shape.into(), offset };
         vec![t("0.weight", &[2, 2], 0), t("log_std", &[1], 4)]
     }
 

@@ -12,7 +12,7 @@ pub const TEMPORARY: &str = ".tmp";
 pub(crate) fn io(path: &Path, what: &str, error: &std::io::Error) -> Fault {
     let hint = match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            " (the last checkpoint is intact: free some space, then go on with --resume)"
+            " (what was saved before is intact: free some space, then go on with --resume)"
         }
         _ => "",
     };

@@ -1,9 +1,9 @@
 //! The run directory as a whole: claiming, locking, creating, resuming, closing, and opening for reading.
 
-use super::checkpoint::{self, Tensor};
-use super::{Fault, events, file, rows};
+use super::{Fault, checkpoint, events, file, rows};
 use crate::learn::meta::{Row, State};
 use crate::math::real::Real;
+use crate::policy::TensorSpec;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -190,7 +190,7 @@ impl Session {
     }
 
     /// Writes configuration and checkpoint 0 and opens the files that rows go to.
-    pub fn start<F: Real>(self, config: &str, tensors: Vec<Tensor>, state: &State<F>) -> Result<Run, Fault> {
+    pub fn start<F: Real>(self, config: &str, tensors: Vec<TensorSpec>, state: &State<F>) -> Result<Run, Fault> {
         Info::new(Status::Starting, state.iteration, None).write(&self.dir)?;
         file::replace_durably(&self.dir.join(CONFIG), config.as_bytes())?;
         let folder = self.dir.join(checkpoint::FOLDER);
@@ -211,7 +211,7 @@ impl Session {
 
     /// Newest usable state, with the run ready to go on from it: later rows and checkpoints are dropped.
     /// The state is `None` if the run was stopped before checkpoint 0 stood.
-    pub fn restore<F: Real>(self, config: &str, tensors: Vec<Tensor>) -> Result<Restored<F>, Fault> {
+    pub fn restore<F: Real>(self, config: &str, tensors: Vec<TensorSpec>) -> Result<Restored<F>, Fault> {
         let bare = checkpoint::list(&self.dir)?.is_empty();
         let logged = match rows::read(&self.dir) {
             Err(Fault::Unusable(_)) if bare => Vec::new(),
@@ -250,7 +250,7 @@ pub struct Run {
     session: Session,
     rows: rows::Writer,
     events: events::Writer,
-    tensors: Vec<Tensor>,
+    tensors: Vec<TensorSpec>,
     /// Time zero of the run as if it had never been paused, seconds since 1970: dates the TensorBoard events only.
     epoch: f64,
     elapsed: f64,
@@ -260,7 +260,7 @@ impl Run {
     fn open(
         session: Session,
         rows: rows::Writer,
-        tensors: Vec<Tensor>,
+        tensors: Vec<TensorSpec>,
         logged: &[rows::Logged],
         iteration: u64,
     ) -> Result<Run, Fault> {
@@ -330,7 +330,7 @@ impl Opened {
     }
 
     /// State of the newest intact checkpoint, and remarks about damaged ones.
-    pub fn newest<F: Real>(&self, tensors: &[Tensor]) -> Result<(State<F>, Vec<String>), Fault> {
+    pub fn newest<F: Real>(&self, tensors: &[TensorSpec]) -> Result<(State<F>, Vec<String>), Fault> {
         checkpoint::newest(&self.dir, u64::MAX, tensors)
     }
 }

@@ -228,9 +228,7 @@ fn every_preset_runs_at_toy_scale() {
     }
 }
 
-/// TODO(coordinator): drop `ignore` once `train` has landed.
 #[test]
-#[ignore = "train is a placeholder on this branch"]
 fn every_preset_trains_at_toy_scale_from_the_command_line() {
     for name in preset::names() {
         let scratch = Scratch::new();

@@ -4,6 +4,8 @@ mod architecture;
 mod bad_input;
 mod configs;
 mod derivatives;
+mod diff;
+mod evaluate;
 mod exact;
 mod fixtures;
 mod mutation;

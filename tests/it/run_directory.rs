@@ -111,8 +111,8 @@ fn rows_do_not_depend_on_the_number_of_threads() {
     let dir = scratch();
     for threads in ["1", "2", "8"] {
         let line = format!("{TINY} --out t{threads} --iterations 4 --set outer.tasks=7");
-        let done = stillpoint(dir.path(), &line).env("RAYON_NUM_THREADS", threads).status().expect("the binary starts");
-        assert!(done.success());
+        let done = stillpoint(dir.path(), &line).env("RAYON_NUM_THREADS", threads).output().expect("the binary starts");
+        assert!(done.status.success());
     }
     let one = rows(&dir.path().join("t1"));
     assert_eq!(one.len(), 4);

@@ -1,0 +1,3 @@
+//! Drawings and tables made from what runs left behind.
+
+pub mod paths;
