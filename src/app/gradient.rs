@@ -114,11 +114,17 @@ pub fn report(request: &Request, family: &dyn Family, gamma: f64, alpha: f64) ->
     let theta = theta(&request.theta, states, actions)?;
     let estimators = estimators(request)?;
     let limit = request.limit.unwrap_or(LIMIT);
-    refuse_above(limit, problem.inner_batches(), "inner batches behind the exact gradient")?;
+    if request.mode == Mode::Enumerate {
+        let count = expectation::combinations(&problem, request.outer_batch, &estimators);
+        refuse_above(limit, count, "combinations of inner batches, outer batch and task")?;
+    }
+    // each inner batch of V is visited once per parameter
+    let visits = problem.inner_batches().saturating_mul(theta.len() as u64);
+    refuse_above(limit, visits, "visits of inner batches behind the exact gradient")?;
     let exact = problem.v_zeta_gradient(&theta);
     let deterministic = problem.exact_inner_gradient(&theta);
     let found = match request.mode {
-        Mode::Enumerate => enumerate(request, &problem, &theta, &estimators, &exact, limit)?,
+        Mode::Enumerate => enumerate(request, &problem, &theta, &estimators, &exact),
         Mode::Sample => sample(request, family, &problem, &theta, &estimators, &exact)?,
     };
     let estimators = request.estimators.iter().cloned().zip(found).collect();
@@ -222,16 +228,13 @@ fn enumerate(
     theta: &[f64],
     estimators: &[Estimator],
     exact: &Exact,
-    limit: u64,
-) -> Result<Vec<Finding>, Failure> {
-    let count = expectation::combinations(problem, request.outer_batch, estimators);
-    refuse_above(limit, count, "combinations of inner batches, outer batch and task")?;
+) -> Vec<Finding> {
     let found = expectation::enumerate(problem, theta, request.outer_batch, estimators, &exact.gradient);
     let finding = |e: expectation::Expectation| {
         let stderr = vec![0.0; e.mean.len()];
         Finding { mean: e.mean, stderr, variance_trace: e.variance_trace, test: None }
     };
-    Ok(found.into_iter().map(finding).collect())
+    found.into_iter().map(finding).collect()
 }
 
 fn sample(

@@ -70,7 +70,7 @@ impl Mlp {
     }
 
     /// Layers in order, with their places in the flat parameter vector.
-    pub fn layers(&self) -> impl ExactSizeIterator<Item = Layer> + DoubleEndedIterator + '_ {
+    pub fn layers(&self) -> impl DoubleEndedIterator<Item = Layer> + ExactSizeIterator + use<'_> {
         (0..self.depth()).map(|l| self.layer(l))
     }
 

@@ -119,9 +119,9 @@ impl Mlp {
         let Workspace { tangents, blocks: [d, d_dot, e, e_dot], narrow, .. } = ws;
         assert_eq!(tangents.rows, tape.rows, "tangents of another batch: call `jvp` first");
         let widest = self.block_rows() * self.sizes.iter().copied().max().unwrap_or(0);
-        [&mut *d, d_dot, e, e_dot].into_iter().for_each(|b| {
-            sized(b, widest);
-        });
+        for buffer in [&mut *d, d_dot, e, e_dot] {
+            sized(buffer, widest);
+        }
         for block in self.row_blocks(tape.rows) {
             let rows = block.len();
             let outputs = block.start * self.outputs()..block.end * self.outputs();

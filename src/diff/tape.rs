@@ -99,3 +99,10 @@ pub(crate) fn sized<F: Real>(buffer: &mut Vec<F>, len: usize) -> &mut [F] {
     buffer.resize(len, F::zero());
     &mut buffer[..]
 }
+
+/// `len` zeros, keeping capacity.
+pub(crate) fn zeroed<F: Real>(buffer: &mut Vec<F>, len: usize) -> &mut [F] {
+    buffer.clear();
+    buffer.resize(len, F::zero());
+    &mut buffer[..]
+}

@@ -1,34 +1,34 @@
-//! What a configuration says of a policy, the policy built from it, and the names of its tensors.
+//! From a policy's description and a task's spaces to the policy.
 
-use super::{MlpCategorical, MlpGaussian, Policy, TabularSoftmax, Trunk, input_width};
+use super::{MlpCategorical, MlpGaussian, Policy, TabularSoftmax, Trunk};
 use crate::diff::{Activation, Init, Mlp};
 use tasks::env::Space;
 
-/// Which kind of policy.
+/// Which family of policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// One logit per (state, action).
+    /// One logit per state and action.
     Tabular,
-    /// A network.
+    /// Multilayer perceptron: softmax on discrete actions, Gaussian on continuous ones.
     Mlp,
 }
 
-/// A policy as a configuration describes it.
+/// What the user says about a policy; the spaces of the task settle the rest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     /// Table or network.
     pub kind: Kind,
-    /// Widths of the hidden layers (networks only).
+    /// Widths of the hidden layers; empty for a linear network.
     pub hidden: Vec<usize>,
     /// Nonlinearity of the hidden layers.
     pub activation: Activation,
-    /// Initial weights; biases start at zero.
+    /// Initial weights.
     pub init: Init,
-    /// Initial log standard deviation of continuous actions.
+    /// Initial log standard deviation (Gaussian only).
     pub log_std: f64,
-    /// Floor of the log standard deviation.
+    /// Lower limit of the log standard deviation (Gaussian only).
     pub min_log_std: Option<f64>,
-    /// Whether the network also predicts a value.
+    /// Adds a linear value output on the shared trunk (networks only).
     pub value_head: bool,
 }
 
@@ -38,7 +38,7 @@ impl Spec {
         Spec { kind: Kind::Tabular, hidden: Vec::new(), ..Spec::mlp() }
     }
 
-    /// The network of the SG-MRL paper: 100 x 100 tanh, Glorot uniform, log standard deviation 0.
+    /// The network of the SG-MRL paper: two hidden tanh layers of 100, Glorot uniform, standard deviation 1, no value head.
     pub fn mlp() -> Spec {
         Spec {
             kind: Kind::Mlp,
@@ -52,73 +52,60 @@ impl Spec {
     }
 }
 
-/// One named tensor inside the flat parameter vector, row-major.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TensorSpec {
-    /// `logits` `[S, A]`; `mlp.L.weight` `[inputs, outputs]` (y = x W + b); `mlp.L.bias` `[outputs]`; `log_std` `[width]`.
-    pub name: String,
-    /// Shape.
-    pub shape: Vec<usize>,
-    /// Index of its first number in the flat vector.
-    pub offset: usize,
-}
-
 impl Policy {
-    /// Builds the policy that `spec` describes for these spaces.
+    /// The policy for these spaces.
+    ///
+    /// Networks read discrete observations as one-hot rows. Tables need discrete observations and actions.
     ///
     /// # Errors
-    /// A table for spaces that are not both discrete, or a value head on a table.
+    /// A sentence that names what does not fit and what is allowed.
     pub fn build(spec: &Spec, observation: &Space, action: &Space) -> Result<Policy, String> {
+        let describe = |space: &Space| match space {
+            Space::Discrete(n) => format!("{n} discrete values"),
+            Space::Box { low, .. } => format!("a box of {} coordinates", low.len()),
+        };
+        for (name, space) in [("observation", observation), ("action", action)] {
+            if matches!(space, Space::Discrete(0)) || space.width() == 0 {
+                return Err(format!("the {name} space is empty; it needs at least one value or coordinate"));
+            }
+        }
         if spec.kind == Kind::Tabular {
             let (Space::Discrete(states), Space::Discrete(actions)) = (observation, action) else {
-                return Err("a tabular policy needs discrete observations and actions; use kind = \"mlp\" here".into());
+                return Err(format!(
+                    "policy kind `tabular` needs discrete observations and actions, but this task has {} as observation and \
+                     {} as action; allowed here: `mlp`",
+                    describe(observation),
+                    describe(action)
+                ));
             };
             if spec.value_head {
-                return Err("a tabular policy has no value head; use kind = \"mlp\"".into());
+                return Err("`value_head` needs policy kind `mlp`; a table has no trunk to share".into());
             }
-            return Ok(Policy::Tabular(TabularSoftmax { states: *states, actions: *actions }));
+            return Ok(Policy::Tabular(TabularSoftmax { states: *states, actions: *actions, space: action.clone() }));
         }
-        let (inputs, one_hot) = input_width(observation);
-        let head = match action {
+        if spec.hidden.contains(&0) {
+            return Err(format!("`hidden` is {:?}; every hidden layer needs at least one unit", spec.hidden));
+        }
+        let (inputs, one_hot) = match observation {
+            Space::Discrete(n) => (*n, true),
+            Space::Box { low, .. } => (low.len(), false),
+        };
+        let outputs = match action {
             Space::Discrete(n) => *n,
             Space::Box { low, .. } => low.len(),
         };
-        let sizes = std::iter::once(inputs)
-            .chain(spec.hidden.iter().copied())
-            .chain([head + usize::from(spec.value_head)])
-            .collect::<Vec<_>>();
-        if sizes.contains(&0) {
-            return Err("every layer needs at least one unit".into());
-        }
-        let trunk =
-            Trunk { mlp: Mlp::new(sizes, spec.activation), init: spec.init, one_hot, value_head: spec.value_head };
+        let mut sizes = vec![inputs];
+        sizes.extend(&spec.hidden);
+        sizes.push(outputs + usize::from(spec.value_head));
+        let mlp = Mlp::new(sizes, spec.activation);
+        let trunk = Trunk { mlp, init: spec.init, one_hot, value_head: spec.value_head };
+        let space = action.clone();
         Ok(match action {
-            Space::Discrete(_) => Policy::Categorical(MlpCategorical { trunk, actions: head }),
+            Space::Discrete(_) => Policy::Categorical(MlpCategorical { trunk, actions: outputs, space }),
             Space::Box { .. } => {
                 let (log_std, min_log_std) = (spec.log_std, spec.min_log_std);
-                Policy::Gaussian(MlpGaussian { trunk, width: head, log_std, min_log_std })
+                Policy::Gaussian(MlpGaussian { trunk, width: outputs, log_std, min_log_std, space })
             }
         })
-    }
-
-    /// The tensors inside the flat parameter vector, in order and without gaps.
-    pub fn tensors(&self) -> Vec<TensorSpec> {
-        if let Policy::Tabular(p) = self {
-            return vec![TensorSpec { name: "logits".into(), shape: vec![p.states, p.actions], offset: 0 }];
-        }
-        let mut tensors = Vec::new();
-        for (l, layer) in self.trunk().into_iter().flat_map(|t| t.mlp.layers()).enumerate() {
-            let shape = vec![layer.inputs, layer.outputs];
-            tensors.push(TensorSpec { name: format!("mlp.{l}.weight"), shape, offset: layer.weight.start });
-            tensors.push(TensorSpec {
-                name: format!("mlp.{l}.bias"),
-                shape: vec![layer.outputs],
-                offset: layer.bias.start,
-            });
-        }
-        if let Policy::Gaussian(p) = self {
-            tensors.push(TensorSpec { name: "log_std".into(), shape: vec![p.width], offset: self.network_params() });
-        }
-        tensors
     }
 }

@@ -4,6 +4,7 @@ mod architecture;
 mod bad_input;
 mod configs;
 mod derivatives;
+mod diff;
 mod evaluate;
 mod exact;
 mod fixtures;
