@@ -17,7 +17,7 @@ fn median(mut x: Vec<f64>) -> f64 {
     x[x.len() / 2]
 }
 
-fn measure<F: Real>(plan: &stillpoint::config::plan::Plan, iterations: usize) {
+fn measure<F: Real>(plan: &config::plan::Plan, iterations: usize) {
     let family: Arc<dyn tasks::family::Family> =
         tasks::registry::build(&plan.family.name, &plan.family.params).expect("a built-in family").into();
     let policy = Policy::build(&plan.policy, &family.observation_space(), &family.action_space()).expect("it fits");

@@ -32,6 +32,9 @@ struct Point {
     after: f64,
 }
 
+/// What a curve is drawn against.
+type Axis = fn(&Point) -> f64;
+
 struct Study {
     out: PathBuf,
     seeds: u64,
@@ -121,7 +124,7 @@ fn draw(path: &Path, results: &BTreeMap<String, Vec<Vec<Point>>>, seeds: u64) ->
     let root = SVGBackend::new(path, (1200, 560)).into_drawing_area();
     root.fill(&WHITE)?;
     let panels = root.split_evenly((1, 2));
-    let axes: [(&str, fn(&Point) -> f64); 2] =
+    let axes: [(&str, Axis); 2] =
         [("environment steps (millions)", |p| p.environment_steps as f64 * 1e-6), ("CPU-seconds", |p| p.cpu_seconds)];
     for (panel, (label, x)) in panels.iter().zip(axes) {
         let curves: Vec<_> = results.iter().map(|(arm, runs)| (arm, curve(runs, x))).collect();

@@ -252,7 +252,7 @@ fn sample(
         return Err(Failure::Usage(text));
     }
     let mdp = &problem.tasks[0].1;
-    let policy = Policy::Tabular(TabularSoftmax { states: mdp.states, actions: mdp.actions });
+    let policy = Policy::Tabular(TabularSoftmax::new(mdp.states, mdp.actions));
     let inner = Inner {
         steps: problem.steps,
         episodes: problem.batch,

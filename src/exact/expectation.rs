@@ -152,7 +152,7 @@ fn enumerate_sharing(
             problem,
             mdp,
             all: problem.model(i).trajectories(),
-            policy: Policy::Tabular(TabularSoftmax { states: mdp.states, actions: mdp.actions }),
+            policy: Policy::Tabular(TabularSoftmax::new(mdp.states, mdp.actions)),
             advantage,
             alpha: vec![problem.alpha; theta.len()],
             outer_batch,

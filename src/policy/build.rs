@@ -81,7 +81,7 @@ impl Policy {
             if spec.value_head {
                 return Err("`value_head` needs policy kind `mlp`; a table has no trunk to share".into());
             }
-            return Ok(Policy::Tabular(TabularSoftmax { states: *states, actions: *actions, space: action.clone() }));
+            return Ok(Policy::Tabular(TabularSoftmax::new(*states, *actions)));
         }
         if spec.hidden.contains(&0) {
             return Err(format!("`hidden` is {:?}; every hidden layer needs at least one unit", spec.hidden));

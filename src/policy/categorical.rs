@@ -63,7 +63,7 @@ impl<'a, F: Real> Logits<'a, F> {
         for (p, y) in p.chunks_exact_mut(self.n).zip(self.rows()) {
             let sum: F = p.iter().copied().sum();
             let shift = maximum(y) + sum.ln();
-            p.iter_mut().for_each(|p| *p = *p / sum);
+            p.iter_mut().for_each(|p| *p /= sum);
             log_p.extend(y.iter().map(|y| *y - shift));
         }
     }

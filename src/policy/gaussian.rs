@@ -23,7 +23,7 @@ impl MlpGaussian {
         let parameter = theta[self.trunk.mlp.n_params() + d];
         let limit = self.min_log_std.map(F::of);
         // NaN is not below the limit, so it stays visible.
-        let free = limit.is_none_or(|limit| !(parameter < limit));
+        let free = limit.is_none_or(|limit| parameter >= limit || parameter.is_nan());
         let log_std = if free { parameter } else { limit.unwrap_or(parameter) };
         Coordinate { log_std, precision: (-(log_std + log_std)).exp(), free }
     }

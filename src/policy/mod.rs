@@ -44,6 +44,13 @@ pub struct TabularSoftmax {
     pub(crate) space: Space,
 }
 
+impl TabularSoftmax {
+    /// The table of `states` times `actions` logits.
+    pub fn new(states: usize, actions: usize) -> TabularSoftmax {
+        TabularSoftmax { states, actions, space: Space::Discrete(actions) }
+    }
+}
+
 /// Softmax over the outputs of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MlpCategorical {

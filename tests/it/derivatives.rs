@@ -38,7 +38,7 @@ impl Case {
             kind: if kind == 0 { Kind::Tabular } else { Kind::Mlp },
             hidden,
             activation: if seed % 8 < 4 { Activation::Tanh } else { Activation::Relu },
-            init: if seed % 3 == 0 { Init::Orthogonal { gain: 1.0 } } else { Init::GlorotUniform },
+            init: if seed.is_multiple_of(3) { Init::Orthogonal { gain: 1.0 } } else { Init::GlorotUniform },
             log_std: -0.3,
             min_log_std: (seed % 5 < 2).then_some(-0.4),
             value_head: kind != 0 && seed % 2 == 1,

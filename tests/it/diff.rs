@@ -38,7 +38,7 @@ impl Net {
         let rng = &mut Rng::seed_from_u64(seed);
         let depth = rng.random_range(1..5);
         let sizes: Vec<usize> = (0..=depth).map(|_| rng.random_range(1..40)).collect();
-        let mlp = Mlp::new(sizes, if seed % 2 == 0 { Activation::Tanh } else { Activation::Relu });
+        let mlp = Mlp::new(sizes, if seed.is_multiple_of(2) { Activation::Tanh } else { Activation::Relu });
         let mut theta: Vec<f64> = mlp.init(Init::GlorotUniform, rng);
         theta.iter_mut().for_each(|x| *x += rng.random_range(-0.2..0.2));
         let rows = if seed % 10 == 9 { 1500 } else { rng.random_range(1..70) };

@@ -119,7 +119,7 @@ fn attractors_of_the_analytic_benchmark() {
 /// Moments of `samples` one-task estimates of `name` on the first random family, n = 2, about the exact gradient.
 fn sampled(family: &Family, name: &str, samples: usize, seed: u64) -> Moments {
     let tables = parse_mdps(&mdps(family)).expect("a valid family");
-    let policy = Policy::Tabular(TabularSoftmax { states: family.tasks[0].states, actions: family.tasks[0].actions });
+    let policy = Policy::Tabular(TabularSoftmax::new(family.tasks[0].states, family.tasks[0].actions));
     let inner =
         Inner { steps: 1, episodes: 2, alpha: family.alpha, learn_alpha: false, advantage: theory_inner(family.gamma) };
     let estimator = named(name, 2);
