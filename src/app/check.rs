@@ -1,6 +1,7 @@
 //! `check`: validates a configuration without running it and says what a run would do.
 
 use super::failure::Failure;
+use super::gradient;
 use crate::config::cost::{self, Cost};
 use crate::config::{self, Loaded, Overrides};
 use std::fmt::Write as _;
@@ -48,12 +49,53 @@ pub fn run(request: Request) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Holds the estimator's enumerated expectation against the exact gradient on a tabular family.
+/// Holds the enumerated expectations of `sgmrl` (and of the plan's estimator) against the exact gradient on a tabular family,
+/// with one episode per batch at a random theta.
 ///
-/// HOOK: returns `None` until `app::gradient` offers a self-test; `loaded.family.finite()` says whether it applies.
+/// # Errors
+/// [`Failure::Check`] if `sgmrl` is not the gradient of V on the user's own tables.
 fn self_test(loaded: &Loaded) -> Result<Option<String>, Failure> {
-    let _tables = loaded.family.finite();
-    Ok(None)
+    if loaded.family.finite().is_none() {
+        return Ok(None);
+    }
+    let options = &loaded.plan.options;
+    let mut estimators = vec!["sgmrl".to_string()];
+    if options.outer.estimator.name != "sgmrl" {
+        estimators.push(options.outer.estimator.name.clone());
+    }
+    let request = gradient::Request {
+        mdps: None,
+        config: None,
+        theta: "random:1".into(),
+        alpha: None,
+        inner_steps: 1,
+        inner_batch: 1,
+        outer_batch: 1,
+        estimators,
+        mode: gradient::Mode::Enumerate,
+        samples: 0,
+        seed: 1,
+        groups: None,
+        limit: None,
+        json: false,
+        quiet: true,
+    };
+    let report = match gradient::report(&request, loaded.family.as_ref(), options.gamma, options.inner.alpha) {
+        Ok(report) => report,
+        Err(Failure::Usage(why)) => return Ok(Some(format!("skipped: {why}"))),
+        Err(other) => return Err(other),
+    };
+    let said: Vec<String> = (report.estimators.iter())
+        .map(|(name, f)| {
+            let is = if report.holds(f) { "is" } else { "is not" };
+            format!("{name} {is} the gradient of V at n = 1 (bias {:.1e})", report.bias(f))
+        })
+        .collect();
+    if report.holds(&report.estimators[0].1) {
+        Ok(Some(said.join("; ")))
+    } else {
+        Err(Failure::Check(format!("gradient self-test: {}", said.join("; "))))
+    }
 }
 
 /// `1234567` as `1 234 567`.

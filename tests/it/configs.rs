@@ -73,11 +73,13 @@ fn every_family_has_a_preset() {
 }
 
 #[test]
-fn presets_load_without_remarks_and_survive_resolution() {
+fn presets_load_without_idle_keys_and_survive_resolution() {
     for name in preset::names() {
         for smoke in [false, true] {
             let loaded = load(name, &Overrides { smoke, ..Overrides::default() });
-            assert!(loaded.notes.is_empty(), "{name}: {:?}", loaded.notes);
+            // a preset may choose a biased outer part, but not without saying so
+            let other: Vec<&String> = loaded.notes.iter().filter(|n| !n.contains("biased")).collect();
+            assert!(other.is_empty(), "{name}: {other:?}");
             assert_eq!(reload(&loaded.plan), loaded.plan, "{name}");
         }
     }
@@ -181,7 +183,7 @@ fn flags_win_over_the_file_and_over_smoke() {
 #[test]
 fn keys_without_effect_are_remarked_upon() {
     let notes = with(&["outer.estimator=maml", "outer.beta1=0.5", "outer.optimiser=sgd"]).expect("valid").notes;
-    for key in ["outer.groups", "outer.form", "outer.beta1"] {
+    for key in ["outer.form", "outer.beta1"] {
         assert!(notes.iter().any(|n| n.contains(key)), "{key}: {notes:?}");
     }
     let notes = with(&["outer.estimator=sgmrl-loo", "inner.episodes=1"]).expect("valid").notes;

@@ -301,8 +301,8 @@ fn what_cannot_be_computed_is_refused_with_a_reason() {
     for (args, parts) in [
         ("navigation/sgmrl", &["navigation/sgmrl", "finite", "--mdps"][..]),
         ("dirichlet-mdp", &["finite"]),
-        ("--mdps mdps.json --inner-batch 4 --outer-batch 4", &["combinations", "20000000", "--limit"]),
-        ("--mdps mdps.json --inner-batch 12", &["34767720 inner batches", "the limit is 20000000"]),
+        ("--mdps mdps.json --inner-batch 4 --outer-batch 4", &["combinations", "2000000", "--limit"]),
+        ("--mdps mdps.json --inner-batch 12", &["combinations", "the limit is 2000000"]),
         ("--mdps mdps.json --limit 10", &["limit is 10"]),
         ("--mdps mdps.json --inner-batch 40 --inner-steps 9 --estimators maml", &["more than", "limit"]),
         ("--mdps mdps.json --estimators sgmlr", &["sgmlr", "sgmrl"]),

@@ -9,6 +9,7 @@ mod evaluate;
 mod exact;
 mod fixtures;
 mod gradient;
+mod identities;
 mod mutation;
 mod probes;
 mod python;
