@@ -169,8 +169,8 @@ struct Gradient {
     /// Episodes per outer batch
     #[arg(long, value_name = "M", default_value_t = 1, value_parser = count())]
     outer_batch: u64,
-    /// Estimators, comma-separated
-    #[arg(long, value_name = "A,B,...", value_delimiter = ',', default_value = "sgmrl,sgmrl-lgo,maml")]
+    /// Estimators, comma-separated [default: sgmrl,sgmrl-lgo,maml; without sgmrl-lgo for several inner steps]
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     estimators: Vec<String>,
     /// How expectations are taken
     #[arg(long, value_enum, default_value_t = Mode::Enumerate)]
@@ -302,7 +302,8 @@ pub fn main() -> ExitCode {
             if matches!(failure, Failure::Internal(_)) && message.contains("Broken pipe") {
                 return ExitCode::SUCCESS;
             }
-            let _ = writeln!(std::io::stderr(), "error: {message}");
+            let prefix = if matches!(failure, Failure::Interrupted(_)) { "" } else { "error: " };
+            let _ = writeln!(std::io::stderr(), "{prefix}{message}");
             ExitCode::from(failure.code())
         }
         Err(payload) if is_broken_pipe(&*payload) => ExitCode::SUCCESS,

@@ -49,7 +49,7 @@ pub struct Request {
     pub inner_batch: usize,
     /// Episodes per outer batch.
     pub outer_batch: usize,
-    /// Estimator names.
+    /// Estimator names; the usual three (two for several inner steps) if empty.
     pub estimators: Vec<String>,
     /// Enumerate or sample.
     pub mode: Mode,
@@ -71,7 +71,12 @@ pub struct Request {
 ///
 /// # Errors
 /// Bad input, a family that cannot be enumerated, or more batches than the limit allows.
-pub fn run(request: Request) -> Result<(), Failure> {
+pub fn run(mut request: Request) -> Result<(), Failure> {
+    if request.estimators.is_empty() {
+        let usual = ["sgmrl", "sgmrl-lgo", "maml"].into_iter();
+        let usual = usual.filter(|name| request.inner_steps == 1 || *name != "sgmrl-lgo");
+        request.estimators = usual.map(str::to_string).collect();
+    }
     let (family, gamma, alpha) = family(&request)?;
     let report = report(&request, family.as_ref(), gamma, alpha)?;
     if !request.quiet && !request.json {

@@ -78,6 +78,9 @@ impl Report {
             (None, true) => "is the gradient of V_zeta".into(),
             (None, false) => "is not the gradient of V_zeta".into(),
             (Some(t), true) => format!("consistent with the gradient of V_zeta (p = {:.3}, alpha = {alpha})", t.p),
+            (Some(t), false) if t.p < 1e-16 => {
+                format!("rejected as the gradient of V_zeta (p < 1e-16, alpha = {alpha})")
+            }
             (Some(t), false) => format!("rejected as the gradient of V_zeta (p = {:.1e}, alpha = {alpha})", t.p),
         }
     }
