@@ -95,7 +95,9 @@ struct References {
 /// A directory that is not a run or has no usable checkpoint, limits exceeded, or files that cannot be written.
 pub fn run(request: Request) -> Result<(), Failure> {
     let opened = record::open(&request.run)?;
-    let loaded = saved::plan(&opened, &Overrides::default())?;
+    let mut loaded = saved::plan(&opened, &Overrides::default())?;
+    let options = &mut loaded.plan.options; // adapt as training did
+    options.inner.advantage = options.outer.estimator.inner_advantage(&options.inner.advantage);
     match loaded.plan.precision {
         Precision::F32 => with::<f32>(&request, &opened, &loaded),
         Precision::F64 => with::<f64>(&request, &opened, &loaded),

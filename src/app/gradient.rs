@@ -300,7 +300,8 @@ fn notes(request: &Request) -> Vec<String> {
     if asked("sgmrl-lgo") {
         let groups = request.groups.unwrap_or(request.inner_batch);
         notes.push(format!(
-            "`sgmrl-lgo` is the importance-weighted form with {groups} of {groups} groups left out in turn"
+            "`sgmrl-lgo` is the importance-weighted form; {groups} groups of the {} inner episodes are left out in turn",
+            request.inner_batch
         ));
     }
     notes

@@ -252,8 +252,9 @@ fn estimator(raw: &raw::Outer, inner: &Inner, tasks: usize, episodes: usize, not
     if estimator.sampling == Sampling::OtherTasks && tasks == 1 {
         notes.push("with one task `sgmrl-tasks` has no other task to subtract and equals `sgmrl`".into());
     }
-    if name == "loaded-dice" && inner.advantage.baseline == Baseline::None {
-        notes.push("without an inner baseline `loaded-dice` equals `dice`".into());
+    let Advantage { kind, baseline, normalise, .. } = inner.advantage;
+    if name == "loaded-dice" && baseline == Baseline::None && kind == AdvantageKind::Return && !normalise {
+        notes.push("on raw rewards-to-go without a baseline `loaded-dice` equals `dice`".into());
     }
     Ok(estimator)
 }

@@ -16,6 +16,10 @@ const CHUNK: usize = 256;
 /// Pieces in flight before their moments (d^2 numbers each) are added up.
 const WAVE: usize = 64;
 
+/// A task index that no meta-batch reaches: rollouts take their purpose from the learner's own sampling code, so this is what
+/// keeps the samples off the training streams of the same seed.
+const NO_TASK: usize = u32::MAX as usize;
+
 /// What is sampled.
 #[derive(Clone, Copy)]
 pub struct Sampler<'a> {
@@ -55,7 +59,7 @@ impl Sampler<'_> {
         let chunk = |c: usize| {
             let (mut moments, mut scratch) = (Moments::new(origin), Scratch::default());
             for k in c * CHUNK..samples.min((c + 1) * CHUNK) {
-                let at = Address::new(self.seed, Purpose::Measure).iteration(k as u64);
+                let at = Address::new(self.seed, Purpose::Measure).iteration(k as u64).task(NO_TASK);
                 let task = self.family.sample(&mut at.stream());
                 let (sample, summary, _) = context.task(&task, at, &mut scratch);
                 let alone = meta_batch(&[&summary])[0];
