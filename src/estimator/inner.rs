@@ -16,8 +16,8 @@ pub fn returns_of<F: Real>(batch: &Batch<F>, gamma: f64) -> Returns {
     Returns((0..batch.episodes()).map(per_episode).collect())
 }
 
-/// Rewards of one episode in time order, appended to nothing: `out` is overwritten.
-fn rewards_of<F: Real>(batch: &Batch<F>, e: usize, out: &mut Vec<f64>) {
+/// Rewards of one episode in time order, written over `out`.
+pub(super) fn rewards_of<F: Real>(batch: &Batch<F>, e: usize, out: &mut Vec<f64>) {
     out.clear();
     out.extend(batch.episode(e).iter().map(|&row| batch.rewards[row as usize]));
 }

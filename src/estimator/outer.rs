@@ -51,8 +51,7 @@ fn raw_weights<F: Real>(
     let mut weights = vec![0.0; outer.steps()];
     let mut episode = Vec::new();
     for e in 0..n {
-        episode.clear();
-        episode.extend(outer.episode(e).iter().map(|&row| outer.rewards[row as usize]));
+        inner::rewards_of(outer, e, &mut episode);
         returns::relative_reward_to_go(&mut episode, gamma);
         let mut factor = 1.0 / n as f64;
         for (&row, &to_go) in outer.episode(e).iter().zip(&episode) {

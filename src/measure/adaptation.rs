@@ -4,6 +4,7 @@ use crate::batch::Batch;
 use crate::diff::{Tape, Workspace};
 use crate::estimator::inner;
 use crate::learn::options::Inner;
+use crate::learn::sample::score;
 use crate::math::real::Real;
 use crate::policy::Policy;
 use crate::rng::{Address, Purpose};
@@ -50,7 +51,7 @@ pub fn evaluate<F: Real>(
         let task = task(family, plan.seed, i);
         let mut returns = Vec::with_capacity(plan.steps + 1);
         visit(&task, policy, theta, alpha, inner, plan, i, &mut |_, batch, _| {
-            returns.push(batch.rewards.iter().sum::<f64>() / batch.episodes() as f64);
+            returns.push(score(batch).0);
         });
         TaskReturns { returns, parameters: task.parameters() }
     };

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use stillpoint::estimator::choice::{Estimator, LeaveGroupOutForm};
+use stillpoint::exact::expectation::theory_inner;
 use stillpoint::learn::meta::{Inner, Learner, Options, Outer};
-use stillpoint::math::advantage::{Advantage, AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
+use stillpoint::math::advantage::{OuterAdvantage, OuterBaseline};
 use stillpoint::math::returns::mean;
 use stillpoint::optim::Optimiser;
 use stillpoint::policy::{Policy, Spec};
@@ -11,14 +12,7 @@ use tasks::env::Space;
 use tasks::family::Family;
 
 fn options(estimator: &str, gamma: f64) -> Options {
-    let advantage = Advantage {
-        kind: AdvantageKind::Return,
-        baseline: Baseline::None,
-        gamma,
-        normalise: false,
-        average: Average::Trajectories,
-        bootstrap: false,
-    };
+    let advantage = theory_inner(gamma);
     Options {
         gamma,
         inner: Inner { steps: 1, episodes: 8, alpha: 1.0, learn_alpha: false, advantage },
