@@ -3,6 +3,7 @@
 pub mod advantage;
 pub mod baseline;
 pub mod bootstrap;
+pub mod gap;
 pub mod hypothesis;
 pub mod optimal;
 pub mod real;

@@ -16,8 +16,10 @@
 pub mod checkpoint;
 pub mod events;
 pub mod file;
+pub mod gap;
 pub mod rows;
 pub mod run;
+pub mod suite;
 
 pub use rows::read as read_rows;
 pub use run::{Session, open};
