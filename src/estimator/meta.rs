@@ -257,7 +257,7 @@ pub fn pull_back<F: Real>(
 }
 
 /// `v <- M v + sum_j c_j score_j` for one inner step, in one pass.
-fn pull_back_step<F: Real>(
+pub fn pull_back_step<F: Real>(
     policy: &Policy,
     jacobian: Jacobian,
     advantage: &Advantage,

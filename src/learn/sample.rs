@@ -136,7 +136,7 @@ impl<F: Real> Context<'_, F> {
     }
 
     /// Inner steps with fresh data each, from the current adapted policy; returns them and the adapted parameters.
-    fn adapt<E: Env>(
+    pub fn adapt<E: Env>(
         &self,
         task: &E,
         at: Address,

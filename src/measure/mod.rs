@@ -1,4 +1,5 @@
 //! Looks at a learner from outside, on its own random streams, so that probing cannot perturb training.
 
 pub mod adaptation;
+pub mod gap;
 pub mod gradient;

@@ -8,6 +8,7 @@ mod diff;
 mod evaluate;
 mod exact;
 mod fixtures;
+mod gap;
 mod gradient;
 mod identities;
 mod mutation;
