@@ -101,6 +101,9 @@ struct Train {
     /// Outer iterations in total
     #[arg(long, value_name = "N")]
     iterations: Option<u64>,
+    /// Measure the stationarity gap every N iterations into gap.jsonl (rows do not change)
+    #[arg(long, value_name = "N")]
+    gap_every: Option<u64>,
     /// Continue the run in --out; needs no CONFIG
     #[arg(long, requires = "out", conflicts_with = "force")]
     resume: bool,
@@ -230,8 +233,19 @@ fn finite(text: &str) -> Result<f64, String> {
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     let quiet = cli.quiet;
     match cli.command.unwrap_or_else(|| Command::Train(Train::default())) {
-        Command::Train(Train { config, set, out, seed, iterations, resume, force, smoke }) => {
-            app::train::run(app::train::Request { config, set, out, seed, iterations, resume, force, smoke, quiet })
+        Command::Train(Train { config, set, out, seed, iterations, gap_every, resume, force, smoke }) => {
+            app::train::run(app::train::Request {
+                config,
+                set,
+                out,
+                seed,
+                iterations,
+                gap_every,
+                resume,
+                force,
+                smoke,
+                quiet,
+            })
         }
         Command::Evaluate(e) => app::evaluate::run(app::evaluate::Request {
             run: e.run,

@@ -5,12 +5,15 @@ use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::{learnt, saved};
+use crate::config::gap::GapChoice;
 use crate::config::plan::{Plan, Precision};
 use crate::config::{self, Loaded, Overrides};
-use crate::learn::meta::{Diverged, Learner};
+use crate::learn::meta::{Diverged, Learner, Options, State};
 use crate::math::real::Real;
+use crate::measure::gap::{Gauge, Measured};
 use crate::policy::Policy;
 use crate::record::checkpoint;
+use crate::record::gap::GapRow;
 use crate::record::run::{self, Restored, Run, Session, Status};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -37,6 +40,8 @@ pub struct Request {
     pub seed: Option<u64>,
     /// Outer iterations.
     pub iterations: Option<u64>,
+    /// Iterations between measurements of the stationarity gap.
+    pub gap_every: Option<u64>,
     /// Continue the run in `out`.
     pub resume: bool,
     /// Replace the run in `out`.
@@ -59,6 +64,9 @@ struct Job {
 impl Job {
     fn new(loaded: Loaded, quiet: bool, interrupt: Interrupt) -> Result<Job, Failure> {
         let policy = saved::policy(&loaded)?;
+        if let Some(choice) = &loaded.plan.gap {
+            gauge(&*loaded.family, &policy, &loaded.plan.options, choice, loaded.plan.seed)?;
+        }
         Ok(Job { plan: loaded.plan, family: Arc::from(loaded.family), policy, quiet, interrupt })
     }
 
@@ -83,8 +91,8 @@ pub fn run(request: Request) -> Result<(), Failure> {
 }
 
 fn start(request: Request, interrupt: Interrupt) -> Result<(), Failure> {
-    let Request { config, set, out, seed, iterations, force, smoke, quiet, .. } = request;
-    let loaded = config::load(config.as_deref(), &Overrides { set, seed, iterations, smoke })?;
+    let Request { config, set, out, seed, iterations, gap_every, force, smoke, quiet, .. } = request;
+    let loaded = config::load(config.as_deref(), &Overrides { set, seed, iterations, gap_every, smoke })?;
     let notes = loaded.notes.clone();
     let job = Job::new(loaded, quiet, interrupt)?; // whatever can be refused is refused before anything is written
     let dir = match out {
@@ -130,8 +138,9 @@ fn resume(request: Request, interrupt: Interrupt) -> Result<(), Failure> {
 
 /// The configuration the user names, or the run's own, with the flags applied.
 fn asked_for(request: &Request, opened: &run::Opened) -> Result<Loaded, Failure> {
-    let Request { config, set, seed, iterations, smoke, .. } = request;
-    let overrides = Overrides { set: set.clone(), seed: *seed, iterations: *iterations, smoke: *smoke };
+    let Request { config, set, seed, iterations, gap_every, smoke, .. } = request;
+    let overrides =
+        Overrides { set: set.clone(), seed: *seed, iterations: *iterations, gap_every: *gap_every, smoke: *smoke };
     match config {
         Some(name) => Ok(config::load(Some(name), &overrides)?),
         None => saved::plan(opened, &Overrides { smoke: false, ..overrides }),
@@ -187,6 +196,18 @@ fn drive<F: Real>(mut run: Run, mut learner: Learner<F>, job: &Job) -> Result<()
     let dir = run.dir().to_path_buf();
     let clock = Clock::start(run.elapsed());
     let progress = Progress::new(learner.state().iteration, total, job.quiet);
+    let options = learner.options().clone(); // the learner's own: its estimator may have changed the inner processing
+    let gauge = match &job.plan.gap {
+        Some(choice) => {
+            let gauge = gauge(&*job.family, &job.policy, &options, choice, job.plan.seed)?;
+            gauge.remark.iter().for_each(|remark| job.remark(&format!("note: {remark}")));
+            Some((choice.every, gauge))
+        }
+        None => None,
+    };
+    if let Some((_, gauge)) = gauge.as_ref().filter(|_| learner.state().iteration == 0 && run.measured().is_none()) {
+        measure(&mut run, gauge, learner.state(), &clock)?;
+    }
     let (mut saved_at, mut saved_iteration) = (Instant::now(), learner.state().iteration);
     let mut outcome = Outcome::Finished;
     while learner.state().iteration < total {
@@ -205,6 +226,9 @@ fn drive<F: Real>(mut run: Run, mut learner: Learner<F>, job: &Job) -> Result<()
         let columns = clock.columns(&lap);
         run.append(&row, &columns)?;
         progress.row(&row);
+        if let Some((_, gauge)) = gauge.as_ref().filter(|(every, _)| row.iteration.is_multiple_of(*every)) {
+            measure(&mut run, gauge, learner.state(), &clock)?;
+        }
         if saved_at.elapsed().as_secs_f64() + columns[0].1 > CHECKPOINT_SECONDS {
             let now = Instant::now();
             run.checkpoint(learner.state())?;
@@ -216,6 +240,33 @@ fn drive<F: Real>(mut run: Run, mut learner: Learner<F>, job: &Job) -> Result<()
     }
     progress.finish();
     conclude(run, outcome, learner.state().iteration, job, &dir)
+}
+
+/// The gauge of the objective that the run climbs.
+fn gauge<'a>(
+    family: &'a dyn Family,
+    policy: &'a Policy,
+    options: &'a Options,
+    choice: &GapChoice,
+    seed: u64,
+) -> Result<Gauge<'a>, Failure> {
+    let gauge = Gauge::new(family, policy, options.gamma, &options.inner, choice.plan, seed);
+    gauge.map_err(|why| Failure::Usage(format!("section `gap`: {why}")))
+}
+
+/// Measures the gap at the learner's parameters and writes it down. Training streams and rows do not notice.
+fn measure<F: Real>(run: &mut Run, gauge: &Gauge<'_>, state: &State<F>, clock: &Clock) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let Measured { gap, value, environment_steps } = gauge.measure(&state.theta, &state.alpha, state.iteration);
+    let row = GapRow {
+        iteration: state.iteration,
+        environment_steps: state.budget.environment_steps,
+        gap,
+        value,
+        measure_steps: environment_steps,
+        seconds: begun.elapsed().as_secs_f64(),
+    };
+    Ok(run.append_gap(&row, clock.since_start())?)
 }
 
 enum Outcome {

@@ -12,6 +12,8 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// `--iterations`.
     pub iterations: Option<u64>,
+    /// `--gap-every`.
+    pub gap_every: Option<u64>,
     /// `--smoke`: shrink every size that no other flag sets.
     pub smoke: bool,
 }
@@ -37,14 +39,19 @@ impl Origin {
         for text in &overrides.set {
             changes.push(change(text)?);
         }
-        for (flag, value) in [("seed", overrides.seed), ("iterations", overrides.iterations)] {
+        let flags = [
+            ("seed", "seed", overrides.seed),
+            ("iterations", "iterations", overrides.iterations),
+            ("gap-every", "gap.every", overrides.gap_every),
+        ];
+        for (flag, key, value) in flags {
             let Some(n) = value else { continue };
             let flag_text = format!("--{flag} {n}");
             let Ok(i) = i64::try_from(n) else {
                 let message = "whole numbers end at 2^63 - 1".to_string();
-                return Err(Error { source: flag_text, key: flag.into(), message });
+                return Err(Error { source: flag_text, key: key.into(), message });
             };
-            changes.push(Change { key: flag.into(), value: Value::Integer(i), flag: flag_text });
+            changes.push(Change { key: key.into(), value: Value::Integer(i), flag: flag_text });
         }
         Ok(Origin { source: source.to_string(), changes })
     }

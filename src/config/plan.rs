@@ -37,4 +37,6 @@ pub struct Plan {
     pub policy: crate::policy::Spec,
     /// Learner.
     pub options: Options,
+    /// Measuring the stationarity gap along the way, if asked for.
+    pub gap: Option<super::gap::GapChoice>,
 }

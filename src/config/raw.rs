@@ -25,6 +25,25 @@ pub struct Raw {
     pub inner: Inner,
     /// Outer loop.
     pub outer: Outer,
+    /// Stationarity gap during training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
+}
+
+/// Section `[gap]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gap {
+    /// Outer iterations between measurements; none without it.
+    pub every: Option<u64>,
+    /// How it is measured.
+    pub method: Option<GapMethod>,
+    /// Independent groups of tasks.
+    pub groups: Option<usize>,
+    /// Tasks per group.
+    pub tasks: Option<usize>,
+    /// Outer episodes per task (U-statistic).
+    pub episodes: Option<usize>,
 }
 
 /// Section `[policy]`.
@@ -225,6 +244,19 @@ names!(
         CrossFit = "cross-fit",
         /// Linear, fitted on the same batch (processed advantages only).
         Linear = "linear",
+    }
+);
+names!(
+    /// Ways to measure the gap.
+    GapMethod {
+        /// The best feasible one.
+        Auto = "auto",
+        /// All inner batches.
+        Enumerated = "enumerated",
+        /// Sampled inner batches, exact outer expectation.
+        RaoBlackwell = "rao-blackwell",
+        /// Samples only.
+        UStatistic = "u-statistic",
     }
 );
 names!(

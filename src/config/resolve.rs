@@ -32,6 +32,7 @@ pub fn resolved(plan: &Plan) -> String {
         policy: policy_section(&plan.policy),
         inner: inner_section(&plan.options.inner),
         outer: outer_section(&plan.options.outer),
+        gap: super::gap::section(plan.gap.as_ref()),
     };
     match toml::to_string(&raw) {
         Ok(text) => format!("# Resolved configuration: every key that has an effect, defaults included.\n{text}"),

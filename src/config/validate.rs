@@ -56,8 +56,9 @@ pub(crate) fn plan(raw: raw::Raw) -> Checked<(Plan, Box<dyn Family>, Notes)> {
         raw::Precision::F32 => Precision::F32,
         raw::Precision::F64 => Precision::F64,
     };
+    let gap = super::gap::choice(&raw.gap.unwrap_or_default(), outer.episodes, &mut notes)?;
     let options = Options { gamma, inner, outer };
-    let plan = Plan { name, seed, iterations, precision, family: choice, policy, options };
+    let plan = Plan { name, seed, iterations, precision, family: choice, policy, options, gap };
     memory(&plan, &*family)?;
     Ok((plan, family, notes))
 }
@@ -87,7 +88,7 @@ fn memory(plan: &Plan, family: &dyn Family) -> Checked<()> {
 }
 
 /// Notes the keys that were given but have no effect, `why`.
-fn without_effect(notes: &mut Notes, keys: &[(&str, bool)], why: &str) {
+pub(super) fn without_effect(notes: &mut Notes, keys: &[(&str, bool)], why: &str) {
     for (key, _) in keys.iter().filter(|(_, given)| *given) {
         notes.push(format!("`{key}` has no effect: {why}"));
     }

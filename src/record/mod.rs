@@ -5,6 +5,7 @@
 //! DIR/run.json                        status: starting, running, interrupted, finished or diverged, and why
 //! DIR/config.toml                     resolved configuration
 //! DIR/metrics.jsonl                   one row per iteration, see [`rows`]
+//! DIR/gap.jsonl                       stationarity gap every N iterations, if asked for, see [`gap`]
 //! DIR/events.out.tfevents.*           the same numbers for TensorBoard
 //! DIR/checkpoints/NNNNNNNN.safetensors  tensors after iteration N, see [`checkpoint`]
 //! DIR/checkpoints/NNNNNNNN.json         counters and the checksum of the former

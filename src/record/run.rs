@@ -1,6 +1,6 @@
 //! The run directory as a whole: claiming, locking, creating, resuming, closing, and opening for reading.
 
-use super::{Fault, checkpoint, events, file, rows};
+use super::{Fault, checkpoint, events, file, gap, rows};
 use crate::learn::meta::{Row, State};
 use crate::math::real::Real;
 use crate::policy::TensorSpec;
@@ -73,7 +73,7 @@ pub enum Contents {
 
 fn is_ours(name: &str) -> bool {
     let plain = name.strip_suffix(file::TEMPORARY).unwrap_or(name);
-    [LOCK, INFO, CONFIG, rows::NAME, checkpoint::FOLDER].contains(&plain) || events::is_event_file(plain)
+    [LOCK, INFO, CONFIG, rows::NAME, gap::NAME, checkpoint::FOLDER].contains(&plain) || events::is_event_file(plain)
 }
 
 /// Looks at `dir`.
@@ -254,6 +254,7 @@ pub struct Run {
     /// Time zero of the run as if it had never been paused, seconds since 1970: dates the TensorBoard events only.
     epoch: f64,
     elapsed: f64,
+    measured: Option<u64>,
 }
 
 impl Run {
@@ -268,6 +269,7 @@ impl Run {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
         let epoch = now - elapsed;
         let old: Vec<String> = file::names(&session.dir)?.into_iter().filter(|n| events::is_event_file(n)).collect();
+        let gaps = gap::keep(&session.dir, iteration)?;
         let number = |n: &String| n.strip_prefix(events::PREFIX)?.strip_suffix(events::SUFFIX)?.parse::<u64>().ok();
         let last = old.iter().filter_map(number).max().unwrap_or(0);
         let mut events = events::Writer::create(&session.dir, last + 1, epoch)?;
@@ -276,11 +278,17 @@ impl Run {
             let wall = epoch + r.seconds("seconds_since_start");
             events.append(wall, r.row.iteration, &events::scalars(&r.row, &seconds))?;
         }
+        for g in &gaps {
+            let passed =
+                logged.get((g.iteration as usize).wrapping_sub(1)).map_or(0.0, |r| r.seconds("seconds_since_start"));
+            events.append(epoch + passed, g.iteration, &gap::scalars(g))?;
+        }
         for name in old {
             file::remove(&session.dir.join(name))?;
         }
+        let measured = gaps.last().map(|g| g.iteration);
         Info::new(Status::Running, iteration, None).write(&session.dir)?;
-        Ok(Run { session, rows, events, tensors, epoch, elapsed })
+        Ok(Run { session, rows, events, tensors, epoch, elapsed, measured })
     }
 
     /// The directory.
@@ -298,6 +306,18 @@ impl Run {
         self.rows.append(row, seconds)?;
         let since_start = seconds.iter().find(|(key, _)| *key == "seconds_since_start").map_or(0.0, |(_, x)| *x);
         self.events.append(self.epoch + since_start, row.iteration, &events::scalars(row, seconds))
+    }
+
+    /// Iteration of the last gap that was measured.
+    pub fn measured(&self) -> Option<u64> {
+        self.measured
+    }
+
+    /// Writes one measurement of the gap, taken `since_start` seconds into the run.
+    pub fn append_gap(&mut self, row: &gap::GapRow, since_start: f64) -> Result<(), Fault> {
+        gap::append(&self.session.dir, row)?;
+        self.measured = Some(row.iteration);
+        self.events.append(self.epoch + since_start, row.iteration, &gap::scalars(row))
     }
 
     /// Writes a checkpoint of `state`, whose row is written already.

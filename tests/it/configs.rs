@@ -170,6 +170,7 @@ fn flags_win_over_the_file_and_over_smoke() {
         set: vec!["inner.episodes=7".into(), "outer.groups=7".into(), "iterations=9".into()],
         seed: Some(11),
         iterations: Some(2),
+        gap_every: None,
         smoke: true,
     };
     let plan = config::load(None, &overrides).expect("valid").plan;

@@ -1,5 +1,6 @@
 //! The measured stationarity gap: unbiased by every method, refused where it cannot be had, and blind to training.
 
+use crate::scratch::Scratch;
 use stillpoint::exact::expectation::theory_inner;
 use stillpoint::exact::objective::Problem;
 use stillpoint::learn::options::Inner;
@@ -98,4 +99,65 @@ fn the_best_feasible_method_is_taken_and_named() {
     let gauge =
         Gauge::new(infinite.as_ref(), &policy, infinite.gamma(), &inner, GapPlan::default(), 1).expect("feasible");
     assert_eq!(gauge.method(), Method::RaoBlackwell);
+}
+
+/// Rows of a JSON-lines file without what the machine determines.
+fn lines(path: &std::path::Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).expect("there");
+    let parse = |line: &str| {
+        let mut map: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).expect("a row");
+        map.retain(|key, _| !key.contains("seconds"));
+        serde_json::Value::Object(map)
+    };
+    text.lines().map(parse).collect()
+}
+
+#[test]
+fn training_does_not_notice_that_its_gap_is_measured() {
+    let scratch = Scratch::new();
+    let run = |words: &str| {
+        let output = scratch.run(&words.split(' ').collect::<Vec<_>>());
+        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    for preset in ["analytic/a", "garnet", "navigation/sgmrl"] {
+        let base = format!("train {preset} --smoke -q --set gap.groups=8");
+        run(&format!("{base} --force --out plain --iterations 6"));
+        run(&format!("{base} --force --out six --iterations 6 --gap-every 2"));
+        run(&format!("{base} --force --out half --iterations 3 --gap-every 2"));
+        run("train -q --resume --out half --iterations 6");
+        let file = |dir: &str, name: &str| lines(&scratch.path().join(dir).join(name));
+        assert_eq!(file("six", "metrics.jsonl"), file("plain", "metrics.jsonl"), "{preset}");
+        assert_eq!(file("half", "gap.jsonl"), file("six", "gap.jsonl"), "{preset}");
+        assert!(!scratch.path().join("plain/gap.jsonl").exists());
+        let gaps = file("six", "gap.jsonl");
+        assert_eq!(gaps.iter().map(|g| g["iteration"].as_u64()).collect::<Vec<_>>(), [0, 2, 4, 6].map(Some));
+        let method = ["enumerated", "rao-blackwell", "u-statistic"]
+            [["analytic/a", "garnet", "navigation/sgmrl"].iter().position(|p| *p == preset).expect("listed")];
+        for gap in &gaps {
+            assert_eq!(gap["method"], method);
+            let [low, high] = [0, 1].map(|i| gap["gap_squared_interval"][i].as_f64().expect("a number"));
+            assert!(low <= high);
+            assert_eq!(gap["gap"].is_null(), low <= 0.0 || gap["gap_squared"].as_f64() <= Some(0.0));
+        }
+    }
+}
+
+#[test]
+fn a_gap_that_cannot_be_had_is_refused_before_anything_is_written() {
+    let scratch = Scratch::new();
+    for (set, words) in [
+        ("gap.method=enumerated", ["section `gap`", "not a softmax table"]),
+        ("gap.method=rao-blackwell", ["section `gap`", "finite MDPs"]),
+        ("gap.method=exact", ["`gap.method`", "allowed: auto"]),
+        ("gap.groups=3", ["`gap.groups`", "from 4"]),
+    ] {
+        let line = ["train", "navigation/sgmrl", "--smoke", "--gap-every", "2", "--set", set, "--out", "run"];
+        let output = scratch.run(&line);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(words.iter().all(|w| message.contains(w)), "{message}");
+        assert!(scratch.entries().is_empty(), "{set} wrote something");
+    }
+    let output = scratch.run(&["train", "--gap-every", "0", "--out", "run"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--gap-every 0"), "{output:?}");
 }
