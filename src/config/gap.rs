@@ -34,7 +34,7 @@ pub(super) fn choice(raw: &raw::Gap, episodes: usize, notes: &mut Vec<String>) -
         let message = format!("must be a whole number from 4 to {MAX_GROUPS}, found {groups}");
         return Err(super::Fault::new("gap.groups", message));
     }
-    let tasks = checks::count("gap.tasks", raw.tasks.unwrap_or(1), 1_000_000 / groups.max(1))?;
+    let tasks = checks::count("gap.tasks", raw.tasks.unwrap_or(GapPlan::default().tasks), 1_000_000 / groups.max(1))?;
     let episodes = checks::count("gap.episodes", raw.episodes.unwrap_or(episodes), 1_000_000)?;
     let method = match raw.method {
         None | Some(raw::GapMethod::Auto) => None,

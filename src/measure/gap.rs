@@ -41,9 +41,10 @@ pub struct GapPlan {
 }
 
 impl Default for GapPlan {
-    /// 100 groups of one task, 20 outer episodes.
+    /// 40 groups of 10 tasks, 20 outer episodes: the smallest of the sizes tried whose 95 % intervals held the true gap 93 to
+    /// 97 % of the time at zero, small and medium gaps (`benches/results/gap-coverage`); groups of one task are too skewed.
     fn default() -> Self {
-        GapPlan { method: None, groups: 100, tasks: 1, episodes: 20, limit: LIMIT }
+        GapPlan { method: None, groups: 40, tasks: 10, episodes: 20, limit: LIMIT }
     }
 }
 

@@ -120,7 +120,7 @@ fn training_does_not_notice_that_its_gap_is_measured() {
         assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
     };
     for preset in ["analytic/a", "garnet", "navigation/sgmrl"] {
-        let base = format!("train {preset} --smoke -q --set gap.groups=8");
+        let base = format!("train {preset} --smoke -q --set gap.groups=8 --set gap.tasks=1");
         run(&format!("{base} --force --out plain --iterations 6"));
         run(&format!("{base} --force --out six --iterations 6 --gap-every 2"));
         run(&format!("{base} --force --out half --iterations 3 --gap-every 2"));
@@ -160,4 +160,14 @@ fn a_gap_that_cannot_be_had_is_refused_before_anything_is_written() {
     }
     let output = scratch.run(&["train", "--gap-every", "0", "--out", "run"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("--gap-every 0"), "{output:?}");
+}
+
+#[test]
+fn sampled_gaps_are_unbiased_on_mdps_with_states() {
+    let params = serde_json::json!({"states": 2, "actions": 2, "horizon": 2, "branching": 2, "tasks": 3});
+    let family = family("garnet", params);
+    let inner = inner(1.0, 2, 1, family.gamma());
+    for method in [Method::RaoBlackwell, Method::UStatistic] {
+        check(family.as_ref(), &inner, &[0.6, -0.4, 0.6, -0.4], method, 0.0);
+    }
 }
