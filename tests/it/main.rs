@@ -5,6 +5,7 @@ mod bad_input;
 mod configs;
 mod derivatives;
 mod diff;
+mod dynamics;
 mod evaluate;
 mod exact;
 mod fixtures;
