@@ -17,4 +17,5 @@ mod python;
 mod run_directory;
 mod scratch;
 mod source;
+mod theory;
 mod tidy;
