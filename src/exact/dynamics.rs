@@ -69,6 +69,20 @@ impl Dynamics {
         self.here = measure(&self.problem, &self.estimator, self.outer_batch, theta, iteration);
         Ok(&self.here)
     }
+
+    /// Steps until |drift| <= `tolerance` or `limit` steps have been taken in all; whether it came to rest.
+    ///
+    /// # Errors
+    /// As [`Dynamics::step`].
+    pub fn settle(&mut self, tolerance: f64, limit: u64) -> Result<bool, Diverged> {
+        while norm(&self.here.drift) > tolerance {
+            if self.here.iteration >= limit {
+                return Ok(false);
+            }
+            self.step()?;
+        }
+        Ok(true)
+    }
 }
 
 fn measure(problem: &Problem, estimator: &Estimator, outer_batch: usize, theta: Vec<f64>, iteration: u64) -> Step {

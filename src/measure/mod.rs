@@ -2,3 +2,4 @@
 
 pub mod adaptation;
 pub mod gradient;
+pub mod smoothness;

@@ -9,6 +9,7 @@ mod dynamics;
 mod evaluate;
 mod exact;
 mod fixtures;
+mod floor;
 mod gradient;
 mod identities;
 mod mutation;
