@@ -22,6 +22,15 @@ pub struct Tabular {
     pub reward_noise: f64,
 }
 
+impl Tabular {
+    /// The same MDP with `c` added to every reward: J changes by `c sum_{h<T} gamma^h`, grad J not at all, whereas the inner
+    /// steps of raw policy gradients do change.
+    pub fn with_reward_offset(mut self, c: f64) -> Tabular {
+        self.reward.iter_mut().for_each(|r| *r += c);
+        self
+    }
+}
+
 /// Index drawn from the probabilities `p` by one uniform (inverse CDF), so that common random numbers couple.
 pub fn categorical(p: &[f64], rng: &mut Rng) -> usize {
     let mut u: f64 = rng.random();

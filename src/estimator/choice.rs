@@ -139,6 +139,16 @@ impl Estimator {
         }
     }
 
+    /// Whether the estimate is unbiased for grad V_zeta under the theory's advantages (spec 1.4, 1.6, 1.8): the inner map's own
+    /// Jacobian, the score of every inner batch with an allowed coefficient, and a raw outer part.
+    pub fn unbiased(&self) -> bool {
+        let sampling = matches!(
+            self.sampling,
+            Sampling::Score | Sampling::LeaveOneOut | Sampling::OtherTasks | Sampling::LeaveGroupOut { .. }
+        );
+        self.jacobian == Jacobian::LogProb && sampling && self.outer == OuterPart::Raw
+    }
+
     /// Whether the gradient of one task needs the outer returns of the whole meta-batch.
     pub fn needs_meta_batch(&self) -> bool {
         matches!(self.sampling, Sampling::OtherTasks | Sampling::PublishedEmaml)

@@ -1,5 +1,6 @@
 //! The enumerated expectation and variance of estimators: `train`'s own function on every batch, weighted by its probability.
 
+use super::model::Model;
 use super::multiset;
 use super::objective::{Problem, power};
 use super::trajectory::{self, Trajectory};
@@ -10,6 +11,7 @@ use crate::estimator::inner::{self, InnerStep};
 use crate::estimator::meta::{self, Omitted, TaskSample};
 use crate::estimator::outer::{self, OuterSummary};
 use crate::math::advantage::{Advantage, AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
+use crate::math::returns::Returns;
 use crate::policy::{Policy, TabularSoftmax};
 use rayon::prelude::*;
 use tasks::tabular::Tabular;
@@ -121,6 +123,38 @@ pub fn enumerate(
     estimators: &[Estimator],
     origin: &[f64],
 ) -> Vec<Expectation> {
+    moments(problem, theta, Some(outer_batch), estimators, origin)
+}
+
+/// Whether the estimate is affine in the outer gradient and the outer return, so that its expectation over outer batches is
+/// its value at their expectations. The importance-weighted and the processed (published) forms look at the batch itself.
+pub fn affine_in_outer(estimator: &Estimator) -> bool {
+    let looks_inside = matches!(
+        estimator.sampling,
+        Sampling::LeaveGroupOut { .. } | Sampling::PublishedSgmrl | Sampling::PublishedEmaml
+    );
+    estimator.outer == OuterPart::Raw && !looks_inside
+}
+
+/// Mean of every estimator, in order: as [`enumerate`], with grad J and J at the adapted parameters in place of the outer
+/// batches, which saves a factor of the number of outer batches.
+///
+/// # Panics
+/// As [`enumerate`], or if an estimator is not [`affine_in_outer`].
+pub fn means(problem: &Problem, theta: &[f64], estimators: &[Estimator]) -> Vec<Vec<f64>> {
+    assert!(estimators.iter().all(affine_in_outer), "the outer expectation of these estimators needs outer batches");
+    let found = moments(problem, theta, None, estimators, &vec![0.0; theta.len()]);
+    found.into_iter().map(|e| e.mean).collect()
+}
+
+/// [`enumerate`]; without an outer batch size the outer expectation is exact, and the variance is over inner batches alone.
+fn moments(
+    problem: &Problem,
+    theta: &[f64],
+    outer_batch: Option<usize>,
+    estimators: &[Estimator],
+    origin: &[f64],
+) -> Vec<Expectation> {
     assert!(problem.tasks.iter().all(|(_, mdp)| mdp.reward_noise == 0.0), "noisy rewards cannot be enumerated");
     let mut expectations = vec![None; estimators.len()];
     // estimators that share an inner step share the walk over its batches
@@ -137,11 +171,11 @@ pub fn enumerate(
     expectations.into_iter().flatten().collect()
 }
 
-/// [`enumerate`] for estimators with the same inner step.
+/// [`moments`] for estimators with the same inner step.
 fn enumerate_sharing(
     problem: &Problem,
     theta: &[f64],
-    outer_batch: usize,
+    outer_batch: Option<usize>,
     estimators: &[Estimator],
     advantage: Advantage,
     origin: &[f64],
@@ -195,12 +229,16 @@ struct Walk<'a> {
     policy: Policy,
     advantage: Advantage,
     alpha: Vec<f64>,
-    outer_batch: usize,
+    /// Outer trajectories; `None`: exact outer expectation.
+    outer_batch: Option<usize>,
     estimators: &'a [Estimator],
     groups: Option<usize>,
     ordered: bool,
     origin: &'a [f64],
 }
+
+/// An outer summary with the outer part it is for.
+type Summarised = (OuterPart, OuterSummary<f64>);
 
 /// What a walk carries: the inner steps so far, scratch and the sums.
 struct Carried {
@@ -251,7 +289,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Adds the estimates on every outer batch at `phi`.
+    /// Adds the estimates on every outer batch at `phi`, or their exact expectation over outer batches.
     fn outer(&self, phi: &[f64], weight: f64, carried: &mut Carried) {
         let m = self.all.len();
         let q = trajectory::probabilities(&self.all, phi, self.mdp.actions);
@@ -268,28 +306,28 @@ impl Walk<'_> {
                 inner::adapt_without_groups(&self.policy, &sample.inner[0], &self.alpha, &self.advantage, groups, ws);
             sample.omitted = adapted.into_iter().map(|phi| Omitted { phi, resimulated: None }).collect();
         }
-        multiset::for_each_from(m, self.outer_batch, 0..m, &mut |items, coefficient| {
-            let weight = items.iter().fold(weight * coefficient, |w, &j| w * q[j]);
-            if weight > 0.0 {
-                sample.outer = batch(&self.all, items, self.mdp);
-                sample.outer_tape.clear();
-                self.policy.forward(phi, &sample.outer.obs, sample.outer.steps(), &mut sample.outer_tape);
-                self.estimates(&sample, weight, carried);
-            }
-        });
+        if let Some(outer_batch) = self.outer_batch {
+            multiset::for_each_from(m, outer_batch, 0..m, &mut |items, coefficient| {
+                let weight = items.iter().fold(weight * coefficient, |w, &j| w * q[j]);
+                if weight > 0.0 {
+                    sample.outer = batch(&self.all, items, self.mdp);
+                    sample.outer_tape.clear();
+                    self.policy.forward(phi, &sample.outer.obs, sample.outer.steps(), &mut sample.outer_tape);
+                    let summaries = self.summaries(&sample, &mut carried.workspace);
+                    self.estimates(&sample, &summaries, weight, carried);
+                }
+            });
+        } else {
+            self.estimates(&sample, &[(OuterPart::Raw, self.expected_summary(phi))], weight, carried);
+        }
         carried.steps = sample.inner;
         carried.tape = sample.outer_tape;
     }
 
     /// Calls every estimator on one sample.
-    fn estimates(&self, sample: &TaskSample<f64>, weight: f64, carried: &mut Carried) {
-        let mut summaries: Vec<(OuterPart, OuterSummary<f64>)> = Vec::new();
-        let ws = &mut carried.workspace;
+    fn estimates(&self, sample: &TaskSample<f64>, summaries: &[Summarised], weight: f64, carried: &mut Carried) {
         for (estimator, sums) in self.estimators.iter().zip(&mut carried.sums) {
-            if summaries.iter().all(|(part, _)| *part != estimator.outer) {
-                summaries.push((estimator.outer, self.summary(estimator.outer, sample, ws)));
-            }
-            let (_, summary) = summaries.iter().find(|(part, _)| *part == estimator.outer).expect("just made");
+            let (_, summary) = summaries.iter().find(|(part, _)| *part == estimator.outer).expect("one of each part");
             let alone = meta::meta_batch(&[summary])[0];
             let gradient = meta::pull_back(
                 &self.policy,
@@ -300,9 +338,32 @@ impl Walk<'_> {
                 sample,
                 summary,
                 &alone,
-                ws,
+                &mut carried.workspace,
             );
             sums.push(weight, &gradient.theta, self.origin);
+        }
+    }
+
+    /// What the outer batch says to each kind of outer part in use.
+    fn summaries(&self, sample: &TaskSample<f64>, ws: &mut Workspace<f64>) -> Vec<Summarised> {
+        let mut summaries: Vec<Summarised> = Vec::new();
+        for estimator in self.estimators {
+            if summaries.iter().all(|(part, _)| *part != estimator.outer) {
+                summaries.push((estimator.outer, self.summary(estimator.outer, sample, ws)));
+            }
+        }
+        summaries
+    }
+
+    /// Expectation over outer batches of what [`affine_in_outer`] estimators look at: grad J and J at `phi`.
+    fn expected_summary(&self, phi: &[f64]) -> OuterSummary<f64> {
+        let model = Model { mdp: self.mdp, gamma: self.problem.gamma };
+        OuterSummary {
+            gradient: model.gradient(phi),
+            returns: Returns(vec![model.value(phi)]),
+            raw: Vec::new(),
+            mean_advantage: 0.0,
+            reward_moments: [0.0; 3],
         }
     }
 

@@ -4,6 +4,7 @@ use super::dual::{self, Scalar};
 use super::model::Model;
 use super::trajectory::{self, Trajectory};
 use super::{multiset, trajectory::Sampled};
+use crate::math::theory::{Constants, PolicyClass, Setting};
 use rayon::prelude::*;
 use tasks::tabular::Tabular;
 
@@ -40,6 +41,30 @@ impl Problem {
     /// Number of parameters S A.
     pub fn dim(&self) -> usize {
         self.tasks.first().map_or(0, |(_, mdp)| mdp.states * mdp.actions)
+    }
+
+    /// What the theory's constants depend on; R = max |r| over all tasks, states and actions.
+    ///
+    /// # Panics
+    /// If there is no task.
+    pub fn setting(&self) -> Setting {
+        let rewards = self.tasks.iter().flat_map(|(_, mdp)| &mdp.reward);
+        Setting {
+            reward: rewards.fold(0.0, |top, r| f64::max(top, r.abs())),
+            horizon: self.tasks[0].1.horizon,
+            gamma: self.gamma,
+            alpha: self.alpha,
+            inner_steps: self.steps,
+            inner_batch: self.batch,
+        }
+    }
+
+    /// The theory's constants for the tabular softmax policy on this family.
+    ///
+    /// # Panics
+    /// If there is no task.
+    pub fn constants(&self) -> Constants {
+        Constants::of(&PolicyClass::softmax(self.tasks[0].1.actions), &self.setting())
     }
 
     /// Number of adapted parameter vectors that enumerating V_zeta visits, over all tasks; saturating.

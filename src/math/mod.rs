@@ -9,3 +9,4 @@ pub mod optimal;
 pub mod real;
 pub mod returns;
 pub mod summary;
+pub mod theory;

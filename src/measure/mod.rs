@@ -3,3 +3,4 @@
 pub mod adaptation;
 pub mod gap;
 pub mod gradient;
+pub mod smoothness;
