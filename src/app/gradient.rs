@@ -6,7 +6,7 @@ use crate::config::{self, Overrides, explain};
 use crate::estimator::choice::{Estimator, LeaveGroupOutForm, NAMES};
 use crate::exact::expectation::{self, THEORY_OUTER, theory_inner};
 use crate::exact::objective::{Exact, Problem};
-use crate::learn::options::{Inner, Outer};
+use crate::learn::options::{Inner, Outer, Update};
 use crate::math::hypothesis;
 use crate::measure::gradient::Sampler;
 use crate::optim::Optimiser;
@@ -270,6 +270,7 @@ fn sample(
         episodes: request.outer_batch,
         estimator: estimators[0].clone(),
         advantage: THEORY_OUTER,
+        update: Update::Gradient,
         optimiser: Optimiser::Sgd { beta: 0.0 },
         clip: None,
     };

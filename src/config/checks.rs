@@ -28,6 +28,11 @@ pub(crate) fn decay(key: &str, x: f64) -> Checked<f64> {
     if (0.0..1.0).contains(&x) { Ok(x) } else { refuse(key, "a number in [0, 1)", x) }
 }
 
+/// Number in `(0, 1)`: a factor that shortens.
+pub(crate) fn factor(key: &str, x: f64) -> Checked<f64> {
+    if x > 0.0 && x < 1.0 { Ok(x) } else { refuse(key, "a number in (0, 1)", x) }
+}
+
 /// Finite number above zero, at most `max`.
 pub(crate) fn positive(key: &str, x: f64, max: f64) -> Checked<f64> {
     if x > 0.0 && x <= max { Ok(x) } else { refuse(key, &format!("a number above 0, at most {max}"), x) }

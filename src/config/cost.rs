@@ -2,6 +2,7 @@
 
 use super::plan::{Plan, Precision};
 use crate::estimator::choice::{LeaveGroupOutForm, Sampling};
+use crate::learn::meta::Update;
 use crate::policy::Kind;
 use tasks::env::Space;
 use tasks::family::Family;
@@ -50,7 +51,7 @@ pub fn parameters(spec: &crate::policy::Spec, observation: &Space, action: &Spac
 /// Estimates what `plan` spends on tasks of `family`.
 ///
 /// Memory: the batches of the whole meta-batch (observation, action and ten numbers per step), four copies of the activations of
-/// one batch per core, and per task one parameter vector for each inner step, group and gradient.
+/// one batch per core (for TRPO and ProMP also one of every batch: they look at the samples again), and per task one parameter vector for each inner step, group and gradient.
 pub fn cost(plan: &Plan, family: &dyn Family) -> Cost {
     let (inner, outer) = (&plan.options.inner, &plan.options.outer);
     let (observation, action) = (family.observation_space(), family.action_space());
@@ -72,7 +73,8 @@ pub fn cost(plan: &Plan, family: &dyn Family) -> Cost {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(tasks);
     let batch = (inner.episodes.max(outer.episodes) as u64).saturating_mul(horizon);
     let units = plan.policy.hidden.iter().fold(inputs(&action), |sum, &w| sum.saturating_add(w as u64));
-    let activations = batch.saturating_mul(units).saturating_mul(4 * real).saturating_mul(cores);
+    let kept = if outer.update == Update::Gradient { 0 } else { steps.saturating_mul(units).saturating_mul(real) };
+    let activations = batch.saturating_mul(units).saturating_mul(4 * real).saturating_mul(cores).saturating_add(kept);
     let vectors = tasks.saturating_mul(inner.steps as u64 + groups + 3).saturating_add(8).saturating_mul(parameters);
     let memory = steps
         .saturating_mul(step_bytes)

@@ -15,6 +15,7 @@ pub mod raw;
 mod resolve;
 mod smoke;
 pub mod tree;
+mod update;
 mod validate;
 
 pub use overrides::Overrides;

@@ -138,6 +138,22 @@ pub struct Outer {
     pub epsilon: Option<f64>,
     /// Largest norm of the meta-gradient.
     pub clip_norm: Option<f64>,
+    /// Trust region of TRPO.
+    pub kl: Option<f64>,
+    /// Products of TRPO's conjugate gradient.
+    pub cg_steps: Option<usize>,
+    /// Damping of TRPO's Fisher matrix.
+    pub damping: Option<f64>,
+    /// Candidates of TRPO's line search.
+    pub backtracks: Option<usize>,
+    /// Factor between two candidates.
+    pub backtrack_ratio: Option<f64>,
+    /// Optimiser steps of ProMP per iteration.
+    pub epochs: Option<usize>,
+    /// Clip range of ProMP's ratios.
+    pub clip: Option<f64>,
+    /// Coefficient of ProMP's inner KL penalty.
+    pub inner_kl: Option<f64>,
 }
 
 macro_rules! names {
@@ -270,6 +286,10 @@ names!(
         RmsPropTf = "rmsprop-tf",
         /// RMSProp, PyTorch's dialect.
         RmsPropTorch = "rmsprop-torch",
+        /// Trust region.
+        Trpo = "trpo",
+        /// Clipped ratios, several epochs of Adam.
+        Promp = "promp",
     }
 );
 

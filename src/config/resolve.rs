@@ -4,7 +4,7 @@ use super::plan::{Plan, Precision};
 use super::raw;
 use crate::diff::{Activation, Init};
 use crate::estimator::choice::{LeaveGroupOutForm, OuterPart, Sampling};
-use crate::learn::meta::{Inner, Outer};
+use crate::learn::meta::{Inner, Outer, Update};
 use crate::math::advantage::{AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
 use crate::optim::{Optimiser, RmsPropDialect};
 use crate::policy;
@@ -113,7 +113,24 @@ fn outer_section(outer: &Outer) -> raw::Outer {
     if outer.estimator.outer != OuterPart::Published {
         outer_advantage(&mut section, &outer.advantage);
     }
-    optimiser(&mut section, outer.optimiser);
+    match outer.update {
+        Update::Gradient => optimiser(&mut section, outer.optimiser),
+        Update::Trpo(trpo) => {
+            section.optimiser = Some(raw::Optimiser::Trpo);
+            section.kl = Some(trpo.kl);
+            section.cg_steps = Some(trpo.cg_steps);
+            section.damping = Some(trpo.damping);
+            section.backtracks = Some(trpo.backtracks);
+            section.backtrack_ratio = Some(trpo.backtrack_ratio);
+        }
+        Update::Promp(promp) => {
+            optimiser(&mut section, outer.optimiser);
+            section.optimiser = Some(raw::Optimiser::Promp);
+            section.epochs = Some(promp.epochs);
+            section.clip = Some(promp.clip);
+            section.inner_kl = Some(promp.inner_kl);
+        }
+    }
     section
 }
 

@@ -3,12 +3,11 @@
 use super::checks::{self, Checked};
 use super::cost::{self, MAX_MEMORY};
 use super::plan::{Plan, Precision};
-use super::{Fault, explain, family, raw};
+use super::{Fault, explain, family, raw, update};
 use crate::diff::{Activation, Init};
 use crate::estimator::choice::{Estimator, LeaveGroupOutForm, NAMES, OuterPart, Sampling};
 use crate::learn::meta::{Inner, Options, Outer};
 use crate::math::advantage::{Advantage, AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
-use crate::optim::{Optimiser, RmsPropDialect};
 use crate::policy;
 use tasks::env::Space;
 use tasks::family::Family;
@@ -26,10 +25,10 @@ const MAX_WIDTH: usize = 65_536;
 /// Most leave-group-out groups when none are asked for.
 const DEFAULT_GROUPS: usize = 10;
 /// Largest step size, ridge or clip.
-const MAX_RATE: f64 = 1e9;
+pub(super) const MAX_RATE: f64 = 1e9;
 
 /// Remarks for the user, one line each.
-type Notes = Vec<String>;
+pub(super) type Notes = Vec<String>;
 
 /// The plan that `raw` means, the family it trains on and remarks.
 pub(crate) fn plan(raw: raw::Raw) -> Checked<(Plan, Box<dyn Family>, Notes)> {
@@ -220,13 +219,16 @@ fn outer(raw: &raw::Outer, inner: &Inner, gamma: f64, notes: &mut Notes) -> Chec
     let episodes = checks::count("outer.episodes", raw.episodes.unwrap_or(20), MAX_EPISODES)?;
     let estimator = estimator(raw, inner, tasks, episodes, notes)?;
     let advantage = outer_advantage(raw, inner, &estimator, episodes, gamma, notes)?;
-    let optimiser = optimiser(raw, notes)?;
-    let clip = raw.clip_norm.map(|x| checks::positive("outer.clip_norm", x, MAX_RATE)).transpose()?;
-    Ok(Outer { tasks, episodes, estimator, advantage, optimiser, clip })
+    let (update, optimiser, clip) = update::update(raw, inner, &estimator, notes)?;
+    Ok(Outer { tasks, episodes, estimator, advantage, update, optimiser, clip })
 }
 
 fn estimator(raw: &raw::Outer, inner: &Inner, tasks: usize, episodes: usize, notes: &mut Notes) -> Checked<Estimator> {
-    let default = if inner.steps == 1 { "sgmrl-lgo" } else { "sgmrl-loo" };
+    let default = match raw.optimiser {
+        Some(raw::Optimiser::Promp) => "lvc",
+        _ if inner.steps == 1 => "sgmrl-lgo",
+        _ => "sgmrl-loo",
+    };
     let name = raw.estimator.as_deref().unwrap_or(default);
     let form = match raw.form.unwrap_or(raw::Form::Importance) {
         raw::Form::Importance => LeaveGroupOutForm::Importance,
@@ -335,38 +337,4 @@ fn raw_advantage(raw: &raw::Outer, episodes: usize, notes: &mut Notes) -> Checke
     let none = baseline == OuterBaseline::None;
     without_effect(notes, &[("outer.ridge", none && raw.ridge.is_some())], "there is no baseline");
     Ok(OuterAdvantage::Raw(baseline))
-}
-
-fn optimiser(raw: &raw::Outer, notes: &mut Notes) -> Checked<Optimiser> {
-    let kind = raw.optimiser.unwrap_or(raw::Optimiser::Adam);
-    let rate = if kind == raw::Optimiser::Sgd { 0.01 } else { 1e-3 };
-    let beta = checks::within("outer.beta", raw.beta.unwrap_or(rate), 0.0, MAX_RATE)?;
-    let adam = kind == raw::Optimiser::Adam;
-    let sgd = kind == raw::Optimiser::Sgd;
-    let given = [
-        ("outer.beta1", raw.beta1.is_some() && !adam),
-        ("outer.beta2", raw.beta2.is_some() && !adam),
-        ("outer.decay", raw.decay.is_some() && (adam || sgd)),
-        ("outer.epsilon", raw.epsilon.is_some() && sgd),
-    ];
-    without_effect(notes, &given, "the optimiser does not use it");
-    let rms = |decay: f64, epsilon: f64, dialect| -> Checked<Optimiser> {
-        Ok(Optimiser::RmsProp {
-            beta,
-            decay: checks::decay("outer.decay", raw.decay.unwrap_or(decay))?,
-            epsilon: checks::positive("outer.epsilon", raw.epsilon.unwrap_or(epsilon), 1.0)?,
-            dialect,
-        })
-    };
-    match kind {
-        raw::Optimiser::Sgd => Ok(Optimiser::Sgd { beta }),
-        raw::Optimiser::RmsPropTf => rms(0.9, 1e-10, RmsPropDialect::TensorFlow),
-        raw::Optimiser::RmsPropTorch => rms(0.99, 1e-8, RmsPropDialect::PyTorch),
-        raw::Optimiser::Adam => Ok(Optimiser::Adam {
-            beta,
-            beta1: checks::decay("outer.beta1", raw.beta1.unwrap_or(0.9))?,
-            beta2: checks::decay("outer.beta2", raw.beta2.unwrap_or(0.999))?,
-            epsilon: checks::positive("outer.epsilon", raw.epsilon.unwrap_or(1e-8), 1.0)?,
-        }),
-    }
 }

@@ -20,6 +20,32 @@ pub enum Jacobian {
     None,
 }
 
+/// The inner surrogate whose gradient is the adaptation step when an update repeats the adaptation at *other* parameters on the
+/// data it has (TRPO's constraint and line search, ProMP's epochs), and how far that repetition is differentiated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InnerSurrogate {
+    /// `sum_i w_i log pi(a_i | s_i)` with the data's weights (cbfinn's MAML, pytorch-maml-rl).
+    LogProb,
+    /// `sum_i w_i pi(a_i | s_i) / pi_old(a_i | s_i)`: its curvature at the old parameters is that of LVC (ProMP).
+    Ratio,
+    /// As `LogProb`, with the identity for its Jacobian (first-order MAML).
+    FirstOrder,
+}
+
+impl Jacobian {
+    /// What is repeated at other parameters. DiCE and the policy-Hessian estimator estimate another derivative of the same
+    /// step at the old parameters; the step itself, which is what is repeated, is the gradient of the log-probability surrogate.
+    pub fn surrogate(self) -> InnerSurrogate {
+        match self {
+            Jacobian::Lvc => InnerSurrogate::Ratio,
+            Jacobian::None => InnerSurrogate::FirstOrder,
+            Jacobian::LogProb | Jacobian::Dice | Jacobian::LoadedDice | Jacobian::PolicyHessian => {
+                InnerSurrogate::LogProb
+            }
+        }
+    }
+}
+
 /// How the dependence of the inner batch's distribution on theta is accounted for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sampling {

@@ -47,6 +47,8 @@ pub struct TaskGradient<F> {
     pub theta: Vec<F>,
     /// Estimate of the derivative with respect to the per-parameter inner step size (Meta-SGD).
     pub alpha: Vec<F>,
+    /// Coefficient of every inner episode's score, for each inner step.
+    pub coefficients: Vec<Vec<f64>>,
     /// Root mean square of the coefficients of the inner episodes' scores, over episodes and steps.
     pub sampling_coefficient: f64,
     /// Effective sample size of the importance weights as a fraction of the outer episodes, mean over groups.
@@ -237,6 +239,7 @@ pub fn pull_back<F: Real>(
 ) -> TaskGradient<F> {
     let mut v = summary.gradient.clone();
     let mut alpha_gradient = vec![F::zero(); alpha.len()];
+    let mut all = vec![Vec::new(); sample.inner.len()];
     let (mut squares, mut count, mut ess) = (0.0, 0usize, None);
     for (t, step) in sample.inner.iter().enumerate().rev() {
         for ((a, &v), &g) in alpha_gradient.iter_mut().zip(&v).zip(&step.gradient) {
@@ -247,10 +250,12 @@ pub fn pull_back<F: Real>(
         squares += coefficients.iter().map(|c| c * c).sum::<f64>();
         count += coefficients.len();
         pull_back_step(policy, estimator.jacobian, advantage, alpha, step, &coefficients, &mut v, ws);
+        all[t] = coefficients;
     }
     TaskGradient {
         theta: v,
         alpha: alpha_gradient,
+        coefficients: all,
         sampling_coefficient: (squares / count.max(1) as f64).sqrt(),
         effective_sample_size: ess,
     }

@@ -4,3 +4,5 @@ pub mod choice;
 pub mod inner;
 pub mod meta;
 pub mod outer;
+pub mod replay;
+pub mod surrogate;

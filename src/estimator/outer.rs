@@ -18,6 +18,8 @@ pub struct OuterSummary<F> {
     /// Raw weights of the outer scores, `(R^h - gamma^h b(s_h)) / n_o` per row: the importance-weighted leave-group-out
     /// difference is a sum over them, so the outer baseline serves it as a control variate.
     pub raw: Vec<f64>,
+    /// Weights of the outer scores that the gradient was made with: `raw`, or processed advantages with their average.
+    pub weights: Vec<F>,
     /// Mean processed advantage over time steps (what the published SG-MRL multiplies the score with); 0 for a raw outer part.
     pub mean_advantage: f64,
     /// Sum, sum of squares and number of the rewards of all outer steps (the published E-MAML standardises them).
@@ -115,6 +117,7 @@ pub fn summarise<F: Real>(
         gradient,
         returns: inner::returns_of(outer, gamma),
         raw,
+        weights: cast,
         mean_advantage,
         reward_moments: [sum, squares, outer.steps() as f64],
     }

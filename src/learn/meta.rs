@@ -1,14 +1,16 @@
 //! The meta-learner: adapts to a batch of tasks, estimates the meta-gradient, moves the initialisation.
 
-pub use super::options::{Diverged, Inner, Options, Outer, Row, State};
+pub use super::options::{Diverged, Inner, Options, Outer, Promp, Row, State, Trpo, Update};
 use super::sample::{self, Scratch};
+use super::update::{self, Moved};
 use crate::budget::Budget;
 use crate::estimator::meta::{MetaBatch, TaskGradient, TaskSample, meta_batch, pull_back};
 use crate::estimator::outer::OuterSummary;
+use crate::estimator::surrogate::{Adaptation, TaskData};
 use crate::math::real::Real;
 use crate::math::returns::mean;
 use crate::math::summary::Estimate;
-use crate::optim;
+use crate::optim::{self, mean_of};
 use crate::policy::Policy;
 use crate::rng::{Address, Purpose};
 use rayon::prelude::*;
@@ -31,6 +33,8 @@ struct Outcome<F> {
     gradient: TaskGradient<F>,
     record: sample::TaskRecord,
     outer_gradient: Vec<F>,
+    /// The samples, where the update needs them again.
+    data: Option<TaskData<F>>,
 }
 
 impl<F: Real> Learner<F> {
@@ -70,30 +74,30 @@ impl<F: Real> Learner<F> {
     /// # Errors
     /// [`Diverged`] if a return, a gradient or a parameter stopped being finite; the state is then the one before the step.
     pub fn step(&mut self) -> Result<Row, Diverged> {
-        let outcomes = self.outcomes();
+        let mut outcomes = self.outcomes();
         let iteration = self.state.iteration + 1;
         let diverged = |what: &str| Diverged { iteration, what: what.to_string() };
         if outcomes.iter().any(|o| o.record.returns.iter().any(|r| !r.is_finite())) {
             return Err(diverged("a return"));
         }
-        let (mut gradient, noise) = self.mean_gradient(&outcomes);
+        let (gradient, noise) = self.mean_gradient(&outcomes);
         let outer_gradient = mean_of(outcomes.iter().map(|o| o.outer_gradient.as_slice()));
         let gradient_norm = optim::norm(&gradient);
         if !gradient_norm.is_finite() {
             return Err(diverged("the meta-gradient"));
         }
-        if let Some(limit) = self.options.outer.clip {
-            optim::clip(&mut gradient, limit);
-        }
         let mut next = self.state.clone();
-        let update_norm = self.ascend(&mut next, &gradient);
+        let moved = self.update(&mut next, gradient, &mut outcomes);
+        let change: Vec<F> = next.theta.iter().zip(&self.state.theta).map(|(&a, &b)| a - b).collect();
+        let update_norm = optim::norm(&change);
         if !update_norm.is_finite() {
             return Err(diverged("the parameters"));
         }
         next.iteration = iteration;
         outcomes.iter().for_each(|o| next.budget += o.record.budget);
+        next.budget += moved.budget;
         self.state = next;
-        Ok(self.row(&outcomes, [gradient_norm, noise, optim::norm(&outer_gradient), update_norm]))
+        Ok(self.row(&outcomes, &moved, [gradient_norm, noise, optim::norm(&outer_gradient), update_norm]))
     }
 
     /// Samples every task and estimates its gradient, tasks in parallel; the order of the result is the order of the tasks.
@@ -110,7 +114,7 @@ impl<F: Real> Learner<F> {
             let sampled: Vec<_> = (0..tasks).into_par_iter().map(draw).collect();
             let meta = meta_batch(&sampled.iter().map(|((_, summary, _), _)| summary).collect::<Vec<_>>());
             let finish = |(((sample, summary, record), mut scratch), meta)| {
-                self.finish(&sample, summary, record, &meta, &mut scratch)
+                self.finish(sample, summary, record, &meta, &mut scratch)
             };
             return sampled.into_par_iter().zip(meta).map(finish).collect();
         }
@@ -119,8 +123,7 @@ impl<F: Real> Learner<F> {
             let task = self.family.sample(&mut at.task(i).stream());
             let (sample, summary, record) = context.task(&task, at.task(i), &mut scratch);
             let alone = meta_batch(&[&summary])[0];
-            let outcome = self.finish(&sample, summary, record, &alone, &mut scratch);
-            scratch.reclaim(sample);
+            let outcome = self.finish(sample, summary, record, &alone, &mut scratch);
             self.pool.lock().expect("no panic while held").push(scratch);
             outcome
         };
@@ -141,7 +144,7 @@ impl<F: Real> Learner<F> {
 
     fn finish(
         &self,
-        sample: &TaskSample<F>,
+        sample: TaskSample<F>,
         summary: OuterSummary<F>,
         mut record: sample::TaskRecord,
         meta: &MetaBatch,
@@ -149,13 +152,13 @@ impl<F: Real> Learner<F> {
     ) -> Outcome<F> {
         let Options { gamma, inner, outer } = &self.options;
         let alpha = &self.state.alpha;
-        let gradient = pull_back(
+        let mut gradient = pull_back(
             &self.policy,
             &outer.estimator,
             &inner.advantage,
             *gamma,
             alpha,
-            sample,
+            &sample,
             &summary,
             meta,
             &mut scratch.workspace,
@@ -164,7 +167,14 @@ impl<F: Real> Learner<F> {
             crate::estimator::choice::Jacobian::None => 0,
             _ => inner.steps as u64,
         };
-        Outcome { gradient, record, outer_gradient: summary.gradient }
+        let data = if outer.update == Update::Gradient {
+            scratch.reclaim(sample);
+            None
+        } else {
+            let coefficients = std::mem::take(&mut gradient.coefficients);
+            Some(TaskData { sample, weights: summary.weights, coefficients })
+        };
+        Outcome { gradient, record, outer_gradient: summary.gradient, data }
     }
 
     /// Mean over tasks of the gradient with respect to theta (and alpha, when learned), and the noise of its theta part.
@@ -182,8 +192,28 @@ impl<F: Real> Learner<F> {
         (gradient, noise)
     }
 
-    /// Moves theta (and alpha) of `next` and returns the norm of theta's change.
-    fn ascend(&self, next: &mut State<F>, gradient: &[F]) -> f64 {
+    /// Moves theta (and alpha) of `next` as the options say.
+    fn update(&self, next: &mut State<F>, mut gradient: Vec<F>, outcomes: &mut [Outcome<F>]) -> Moved {
+        let Outer { update, estimator, optimiser, clip, .. } = &self.options.outer;
+        let (policy, surrogate) = (&self.policy, estimator.jacobian.surrogate());
+        let map = Adaptation { policy, surrogate, alpha: &self.state.alpha };
+        let data: Vec<TaskData<F>> = outcomes.iter_mut().filter_map(|o| o.data.take()).collect();
+        match update {
+            Update::Gradient => {
+                clip.map(|limit| optim::clip(&mut gradient, limit));
+                self.ascend(next, &gradient);
+                Moved::default()
+            }
+            Update::Trpo(options) => update::trpo(&map, options, &gradient, &data, &mut next.theta),
+            Update::Promp(options) => {
+                let ascent = update::Ascent { optimiser, clip: *clip, state: &mut next.optimiser };
+                update::promp(&map, options, gradient, &data, ascent, &mut next.theta)
+            }
+        }
+    }
+
+    /// One step of the optimiser on theta (and alpha, when learned).
+    fn ascend(&self, next: &mut State<F>, gradient: &[F]) {
         let n = next.theta.len();
         let mut parameters = next.theta.clone();
         if self.options.inner.learn_alpha {
@@ -193,12 +223,15 @@ impl<F: Real> Learner<F> {
         if self.options.inner.learn_alpha {
             next.alpha = parameters.split_off(n);
         }
-        let change: Vec<F> = parameters.iter().zip(&next.theta).map(|(&a, &b)| a - b).collect();
         next.theta = parameters;
-        optim::norm(&change)
     }
 
-    fn row(&self, outcomes: &[Outcome<F>], [gradient_norm, noise, outer_norm, update_norm]: [f64; 4]) -> Row {
+    fn row(
+        &self,
+        outcomes: &[Outcome<F>],
+        moved: &Moved,
+        [gradient_norm, noise, outer_norm, update_norm]: [f64; 4],
+    ) -> Row {
         let column =
             |f: &dyn Fn(&sample::TaskRecord) -> f64| -> Vec<f64> { outcomes.iter().map(|o| f(&o.record)).collect() };
         let zeta = self.options.inner.steps;
@@ -218,18 +251,11 @@ impl<F: Real> Learner<F> {
             update_norm,
             entropy: mean(&column(&|r| r.entropy)),
             effective_sample_size: (!ess.is_empty()).then(|| mean(&ess)),
+            kl: moved.kl,
+            backtracks: moved.backtracks,
+            clip_fraction: moved.clip_fraction,
+            inner_kl: moved.inner_kl,
             budget: self.state.budget,
         }
     }
-}
-
-/// Elementwise mean, accumulated in order and in f64.
-fn mean_of<'a, F: Real>(vectors: impl ExactSizeIterator<Item = &'a [F]>) -> Vec<F> {
-    let count = vectors.len() as f64;
-    let mut total: Vec<f64> = Vec::new();
-    for vector in vectors {
-        total.resize(vector.len(), 0.0);
-        total.iter_mut().zip(vector).for_each(|(t, &x)| *t += x.f64());
-    }
-    total.iter().map(|&t| F::of(t / count)).collect()
 }

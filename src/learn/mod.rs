@@ -3,3 +3,4 @@
 pub mod meta;
 pub mod options;
 pub mod sample;
+mod update;

@@ -22,6 +22,43 @@ pub struct Inner {
     pub advantage: Advantage,
 }
 
+/// How the meta-gradient becomes a change of theta.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Update {
+    /// One step of the optimiser.
+    Gradient,
+    /// A step inside a trust region (MAML-TRPO); the optimiser is not used.
+    Trpo(Trpo),
+    /// Several optimiser steps on a clipped surrogate of the same samples (ProMP).
+    Promp(Promp),
+}
+
+/// Trust-region update: natural direction by conjugate gradients, then backtracking (Schulman et al. 2015, Finn et al. 2017).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trpo {
+    /// Largest mean KL between the adapted policies before and after, nats.
+    pub kl: f64,
+    /// Products of the conjugate gradient.
+    pub cg_steps: usize,
+    /// Multiple of the identity added to the Fisher matrix.
+    pub damping: f64,
+    /// Most candidates of the line search.
+    pub backtracks: usize,
+    /// Factor between the lengths of two candidates, in (0, 1).
+    pub backtrack_ratio: f64,
+}
+
+/// Proximal update on fixed samples (Rothfuss et al. 2019).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Promp {
+    /// Optimiser steps per iteration.
+    pub epochs: usize,
+    /// Ratios further than this from one no longer count.
+    pub clip: f64,
+    /// Coefficient eta of the mean KL between the old and the new policy on each inner batch.
+    pub inner_kl: f64,
+}
+
 /// Outer loop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outer {
@@ -33,7 +70,9 @@ pub struct Outer {
     pub estimator: Estimator,
     /// Weights of the outer policy gradient (ignored by `published-*`, which use the inner processing).
     pub advantage: OuterAdvantage,
-    /// Optimiser.
+    /// How the meta-gradient is used.
+    pub update: Update,
+    /// Optimiser (of every epoch under ProMP; idle under TRPO).
     pub optimiser: Optimiser,
     /// Largest norm of the meta-gradient, if clipped.
     pub clip: Option<f64>,
@@ -95,6 +134,18 @@ pub struct Row {
     /// Effective sample size of the leave-group-out weights as a fraction of the outer episodes (importance form only).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub effective_sample_size: Option<f64>,
+    /// TRPO and ProMP: mean KL between the adapted policies before and after the update, on the outer observations, nats.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kl: Option<f64>,
+    /// TRPO: times the step was shortened; equal to the option `backtracks` when no candidate was accepted and theta stayed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub backtracks: Option<u64>,
+    /// ProMP: fraction of outer decisions whose ratio is outside of the clip range after the update.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clip_fraction: Option<f64>,
+    /// ProMP: mean KL between the policies before and after the update on the inner observations, nats.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub inner_kl: Option<f64>,
     /// Spent so far.
     pub budget: Budget,
 }

@@ -1,5 +1,9 @@
 //! Gradient to parameters: outer optimisers (ascent) and gradient clipping, over flat vectors.
 
+mod conjugate_gradient;
+
+pub use conjugate_gradient::{Solution, conjugate_gradient};
+
 use crate::math::real::Real;
 
 /// Outer optimiser. All ascend.
@@ -116,4 +120,15 @@ pub fn clip<F: Real>(gradient: &mut [F], limit: f64) -> f64 {
         gradient.iter_mut().for_each(|g| *g *= scale);
     }
     before
+}
+
+/// Elementwise mean of vectors of one length, accumulated in order and in f64: the same however the vectors were computed.
+pub fn mean_of<'a, F: Real>(vectors: impl ExactSizeIterator<Item = &'a [F]>) -> Vec<F> {
+    let count = vectors.len() as f64;
+    let mut total: Vec<f64> = Vec::new();
+    for vector in vectors {
+        total.resize(vector.len(), 0.0);
+        total.iter_mut().zip(vector).for_each(|(t, &x)| *t += x.f64());
+    }
+    total.iter().map(|&t| F::of(t / count)).collect()
 }

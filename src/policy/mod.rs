@@ -5,6 +5,7 @@
 
 mod build;
 mod categorical;
+mod divergence;
 mod gaussian;
 mod network;
 mod sample;

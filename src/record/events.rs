@@ -91,6 +91,10 @@ pub fn scalars(row: &Row, seconds: &[(&str, f64)]) -> Vec<(String, f64)> {
         ("return/gain_high", row.gain.high),
         ("norm/gradient_noise", row.gradient_noise),
         ("norm/effective_sample_size", row.effective_sample_size),
+        ("update/kl", row.kl),
+        ("update/backtracks", row.backtracks.map(|n| n as f64)),
+        ("update/clip_fraction", row.clip_fraction),
+        ("update/inner_kl", row.inner_kl),
     ];
     optional.iter().filter_map(|(name, x)| Some((name, (*x)?))).for_each(|(name, x)| put((*name).into(), x));
     for (name, x) in seconds {

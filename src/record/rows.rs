@@ -17,6 +17,10 @@
 //! | `update_norm` | norm of the change of the parameters | |
 //! | `entropy` | mean entropy of the policy before adaptation | nats |
 //! | `effective_sample_size` | of the leave-group-out weights, as a fraction of the outer episodes (importance form only) | |
+//! | `kl` | TRPO, ProMP: mean KL between the adapted policies before and after the update, on the outer observations | nats |
+//! | `backtracks` | TRPO: times the step was shortened; the option `outer.backtracks` (with `kl` and `update_norm` 0) when no candidate was accepted | |
+//! | `clip_fraction` | ProMP: fraction of the outer decisions whose ratio is outside of the clip range after the update | |
+//! | `inner_kl` | ProMP: mean KL between the policies before and after the update on the inner observations | nats |
 //! | `budget.environment_steps` | decisions so far, re-simulated ones included | steps |
 //! | `budget.episodes` | episodes so far, re-simulated ones included | |
 //! | `budget.gradients`, `budget.hvps` | gradients and Hessian-vector products of a batch surrogate so far | |
@@ -177,6 +181,10 @@ pub(crate) mod tests {
             update_norm: 0.6,
             entropy: 1.5,
             effective_sample_size: None,
+            kl: None,
+            backtracks: None,
+            clip_fraction: None,
+            inner_kl: None,
             budget: Budget { environment_steps: 100 * iteration, ..Budget::default() },
         }
     }

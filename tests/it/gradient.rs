@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stillpoint::estimator::choice::{Estimator, LeaveGroupOutForm};
 use stillpoint::exact::expectation::{THEORY_OUTER, enumerate, theory_inner};
 use stillpoint::exact::objective::Problem;
-use stillpoint::learn::options::{Inner, Outer};
+use stillpoint::learn::options::{Inner, Outer, Update};
 use stillpoint::math::hypothesis::{Moments, mean_is};
 use stillpoint::measure::gradient::Sampler;
 use stillpoint::optim::Optimiser;
@@ -128,6 +128,7 @@ fn sampled(family: &Family, name: &str, samples: usize, seed: u64) -> Moments {
         episodes: 1,
         estimator: estimator.clone(),
         advantage: THEORY_OUTER,
+        update: Update::Gradient,
         optimiser: Optimiser::Sgd { beta: 0.0 },
         clip: None,
     };

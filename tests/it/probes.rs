@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use stillpoint::estimator::choice::{Estimator, LeaveGroupOutForm};
 use stillpoint::exact::expectation::theory_inner;
-use stillpoint::learn::meta::{Inner, Learner, Options, Outer};
+use stillpoint::learn::meta::{Inner, Learner, Options, Outer, Update};
 use stillpoint::math::advantage::{OuterAdvantage, OuterBaseline};
 use stillpoint::math::returns::mean;
 use stillpoint::optim::Optimiser;
@@ -21,6 +21,7 @@ fn options(estimator: &str, gamma: f64) -> Options {
             episodes: 16,
             estimator: Estimator::named(estimator, 4, LeaveGroupOutForm::Importance).expect("a known name"),
             advantage: OuterAdvantage::Raw(OuterBaseline::CrossFit { ridge: 1e-5 }),
+            update: Update::Gradient,
             optimiser: Optimiser::Adam { beta: 0.05, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
             clip: None,
         },
