@@ -362,6 +362,7 @@ impl Walk<'_> {
             gradient: model.gradient(phi),
             returns: Returns(vec![model.value(phi)]),
             raw: Vec::new(),
+            weights: Vec::new(),
             mean_advantage: 0.0,
             reward_moments: [0.0; 3],
         }

@@ -5,7 +5,7 @@ use crate::estimator::inner::{self, InnerStep};
 use crate::estimator::meta::{meta_batch, pull_back, pull_back_step};
 use crate::exact::model::Model;
 use crate::exact::objective::Problem;
-use crate::learn::options::{Inner, Outer};
+use crate::learn::options::{Inner, Outer, Update};
 use crate::learn::sample::{Context, Scratch};
 use crate::math::advantage::{AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
 use crate::math::gap::{Gap, Method};
@@ -199,6 +199,7 @@ impl<'a> Gauge<'a> {
             episodes: self.plan.episodes,
             estimator,
             advantage: OuterAdvantage::Raw(baseline),
+            update: Update::Gradient,
             optimiser: Optimiser::Sgd { beta: 0.0 },
             clip: None,
         }
