@@ -6,6 +6,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod stationarity;
+
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("STILLPOINT_COMMIT"), ")");
 
 const EXAMPLES: &str = "\
@@ -42,6 +44,9 @@ enum Command {
     /// Hold gradient estimators against the exact gradient of a tabular family.
     #[command(after_help = GRADIENT_EXAMPLES)]
     Gradient(Gradient),
+    /// Follow an ascent and its stationarity gap, beside what the theory promises.
+    #[command(after_help = stationarity::EXAMPLES)]
+    Stationarity(stationarity::Stationarity),
     /// Validate a configuration or a run without running; print what it would do.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
@@ -278,6 +283,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             json: g.json,
             quiet,
         }),
+        Command::Stationarity(s) => app::stationarity::run(s.request(quiet)),
         Command::Check(Check { target, set, smoke }) => {
             app::check::run(app::check::Request { target, set, smoke, quiet })
         }
@@ -342,6 +348,7 @@ mod tests {
             "train -q",
             "evaluate r -q",
             "gradient c -q",
+            "stationarity c -q",
             "check -q",
             "tasks -q",
             "completions -q bash",

@@ -172,7 +172,7 @@ fn refuse_above(limit: u64, count: u64, what: &str) -> Result<(), Failure> {
 }
 
 /// Reads `zeros`, `random:SEED` or a JSON file, flat `[S A]` or nested `[S][A]`.
-fn theta(text: &str, states: usize, actions: usize) -> Result<Vec<f64>, Failure> {
+pub(super) fn theta(text: &str, states: usize, actions: usize) -> Result<Vec<f64>, Failure> {
     let dim = states * actions;
     if text == "zeros" {
         return Ok(vec![0.0; dim]);
@@ -205,23 +205,39 @@ fn theta(text: &str, states: usize, actions: usize) -> Result<Vec<f64>, Failure>
 }
 
 fn estimators(request: &Request) -> Result<Vec<Estimator>, Failure> {
+    let groups = request.groups.unwrap_or(request.inner_batch);
+    named(
+        &request.estimators,
+        groups,
+        LeaveGroupOutForm::Importance,
+        [request.inner_steps, request.inner_batch, request.outer_batch],
+    )
+}
+
+/// The estimators called `asked`, checked for inner steps, inner and outer episodes.
+///
+/// # Errors
+/// An unknown, repeated or unfit name.
+pub(super) fn named(
+    asked: &[String],
+    groups: usize,
+    form: LeaveGroupOutForm,
+    [steps, episodes, outer]: [usize; 3],
+) -> Result<Vec<Estimator>, Failure> {
     let names: Vec<&str> = NAMES.iter().map(|n| n.0).collect();
-    if request.estimators.is_empty() {
+    if asked.is_empty() {
         return Err(Failure::Usage(format!("--estimators: at least one of {}", names.join(", "))));
     }
-    let groups = request.groups.unwrap_or(request.inner_batch);
     let mut found: Vec<Estimator> = Vec::new();
-    for name in &request.estimators {
-        let Some(estimator) = Estimator::named(name, groups, LeaveGroupOutForm::Importance) else {
+    for name in asked {
+        let Some(estimator) = Estimator::named(name, groups, form) else {
             let suggestion = explain::suggestion(name, &names);
             return Err(Failure::Usage(format!("--estimators: no estimator is called `{name}`; {suggestion}")));
         };
         if found.contains(&estimator) {
             return Err(Failure::Usage(format!("--estimators: `{name}` is named twice")));
         }
-        estimator
-            .check(request.inner_steps, request.inner_batch, request.outer_batch)
-            .map_err(|why| Failure::Usage(format!("--estimators: {why}")))?;
+        estimator.check(steps, episodes, outer).map_err(|why| Failure::Usage(format!("--estimators: {why}")))?;
         found.push(estimator);
     }
     Ok(found)

@@ -11,6 +11,7 @@ pub mod interrupt;
 pub mod learnt;
 pub mod progress;
 pub mod saved;
+pub mod stationarity;
 pub mod tasks;
 pub mod train;
 pub mod trajectories;

@@ -76,7 +76,7 @@ pub struct Gauge<'a> {
 }
 
 /// Whether the inner step is the theory's: raw reward-to-go with the objective's discount, mean over trajectories.
-fn is_theory(inner: &Inner, gamma: f64) -> bool {
+pub fn is_theory(inner: &Inner, gamma: f64) -> bool {
     let a = &inner.advantage;
     let kind = a.kind == AdvantageKind::Return && a.baseline == Baseline::None && a.gamma == gamma;
     kind && !a.normalise && a.average == Average::Trajectories
@@ -168,6 +168,14 @@ impl<'a> Gauge<'a> {
             gap: Gap::of_groups(self.method, &gradients),
             value: mean(&values),
             environment_steps: samples.iter().map(|s| s.environment_steps).sum(),
+        }
+    }
+
+    /// grad V_zeta(theta): exact if enumerated, else the mean of all samples. The same `iteration` uses the same random numbers.
+    pub fn gradient<F: Real>(&self, theta: &[F], alpha: &[F], iteration: u64) -> Vec<f64> {
+        match &self.problem {
+            Some(problem) => problem.v_zeta_gradient(&theta.iter().map(|x| x.f64()).collect::<Vec<f64>>()).gradient,
+            None => mean_gradient(&self.samples(theta, alpha, iteration)),
         }
     }
 

@@ -20,6 +20,7 @@ pub mod file;
 pub mod gap;
 pub mod rows;
 pub mod run;
+pub mod stationarity;
 pub mod suite;
 
 pub use rows::read as read_rows;

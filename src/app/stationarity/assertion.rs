@@ -1,0 +1,137 @@
+//! `--assert 'sgmrl.gap < 1e-3'`: checks on the end of a study, for other people's CI.
+
+use crate::app::failure::Failure;
+use crate::record::stationarity::{EstimatorRuns, Study};
+
+/// Fields that can be asserted on.
+pub const FIELDS: [&str; 4] = ["gap", "gap_squared", "value", "average_gap_squared"];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Term {
+    Number(f64),
+    Field { estimator: String, field: String },
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assertion {
+    text: String,
+    left: Term,
+    relation: Relation,
+    right: Term,
+}
+
+impl Assertion {
+    /// Reads `TERM < TERM` (also `<=`, `>`, `>=`), where a term is a number or `ESTIMATOR.FIELD`.
+    ///
+    /// # Errors
+    /// The expression is not of this form, or names an estimator that is not among `estimators`.
+    pub fn parse(text: &str, estimators: &[String]) -> Result<Assertion, Failure> {
+        let fail = |why: String| {
+            Failure::Usage(format!(
+                "--assert '{text}': {why}; expected ESTIMATOR.FIELD < NUMBER (or <=, >, >=), for example 'sgmrl.gap < 1e-3'"
+            ))
+        };
+        let relations = [
+            ("<=", Relation::LessOrEqual),
+            (">=", Relation::GreaterOrEqual),
+            ("<", Relation::Less),
+            (">", Relation::Greater),
+        ];
+        let found = relations.iter().find_map(|(sign, relation)| Some((text.split_once(sign)?, *relation)));
+        let Some(((left, right), relation)) = found else { return Err(fail("no comparison".into())) };
+        let term = |side: &str| -> Result<Term, Failure> {
+            let side = side.trim();
+            if let Ok(number) = side.parse::<f64>() {
+                return if number.is_finite() { Ok(Term::Number(number)) } else { Err(fail(format!("`{side}`"))) };
+            }
+            let Some((estimator, field)) = side.split_once('.') else {
+                return Err(fail(format!("`{side}` is neither a number nor ESTIMATOR.FIELD")));
+            };
+            if !estimators.iter().any(|e| e == estimator) {
+                return Err(fail(format!("`{estimator}` is not among the estimators ({})", estimators.join(", "))));
+            }
+            if !FIELDS.contains(&field) {
+                return Err(fail(format!("`{field}` is no field; allowed: {}", FIELDS.join(", "))));
+            }
+            Ok(Term::Field { estimator: estimator.into(), field: field.into() })
+        };
+        let (left, right) = (term(left)?, term(right)?);
+        if matches!((&left, &right), (Term::Number(_), Term::Number(_))) {
+            return Err(fail("neither side is measured".into()));
+        }
+        Ok(Assertion { text: text.trim().into(), left, relation, right })
+    }
+
+    /// Whether the check holds for every value in the 95 % intervals, and what was found.
+    pub fn holds(&self, study: &Study) -> (bool, String) {
+        let (left, right) = (interval(&self.left, study), interval(&self.right, study));
+        let holds = match self.relation {
+            Relation::Less => left[1] < right[0],
+            Relation::LessOrEqual => left[1] <= right[0],
+            Relation::Greater => left[0] > right[1],
+            Relation::GreaterOrEqual => left[0] >= right[1],
+        };
+        let shown =
+            |x: [f64; 2]| if x[0] == x[1] { format!("{:.6e}", x[0]) } else { format!("[{:.3e}, {:.3e}]", x[0], x[1]) };
+        (holds, format!("{}: {} against {}", self.text, shown(left), shown(right)))
+    }
+}
+
+/// The interval of a term; a number is a point.
+fn interval(term: &Term, study: &Study) -> [f64; 2] {
+    let (estimator, field) = match term {
+        Term::Number(x) => return [*x; 2],
+        Term::Field { estimator, field } => (estimator, field),
+    };
+    let Some(run) = study.runs.iter().find(|r| r.estimator == *estimator) else { return [f64::NAN; 2] };
+    of(run, field)
+}
+
+fn of(run: &EstimatorRuns, field: &str) -> [f64; 2] {
+    let end = &run.r#final;
+    match field {
+        "gap" => end.gap_squared_interval.map(|x| x.max(0.0).sqrt()),
+        "gap_squared" => end.gap_squared_interval,
+        "value" => [end.value; 2],
+        _ => {
+            let mean = run.bound.as_ref().map_or(run.seeds[0].average_gap_squared, |b| b.measured);
+            [mean.low.unwrap_or(mean.mean), mean.high.unwrap_or(mean.mean)]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Assertion, Failure> {
+        Assertion::parse(text, &["sgmrl".to_string(), "maml".to_string()])
+    }
+
+    #[test]
+    fn expressions_are_read_and_mistakes_are_named() {
+        assert!(
+            parse("sgmrl.gap < 1e-3").is_ok() && parse("maml.gap>=sgmrl.gap").is_ok() && parse("1<maml.value").is_ok()
+        );
+        for (text, word) in [
+            ("sgmrl.gap", "no comparison"),
+            ("sgmrl.gap < x", "neither a number"),
+            ("loo.gap < 1", "not among the estimators"),
+            ("sgmrl.norm < 1", "allowed: gap"),
+            ("1 < 2", "neither side"),
+            ("sgmrl.gap < nan", "nan"),
+        ] {
+            let Err(Failure::Usage(message)) = parse(text) else { panic!("{text} was taken") };
+            assert!(message.contains(word), "{text}: {message}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The runs of a study: ascent along an estimator, expected or sampled, with the gap measured along the way.
+
+use super::setup::Setup;
+use super::{DynamicsKind, Request};
+use crate::app::failure::Failure;
+use crate::app::interrupt::Interrupt;
+use crate::estimator::choice::Estimator;
+use crate::exact::dynamics::Dynamics;
+use crate::learn::meta::{Learner, Options};
+use crate::math::gap::{Gap, Method, running_average};
+use crate::math::theory::right_hand_side;
+use crate::measure::gap::{GapPlan, Gauge, LIMIT};
+use crate::record::stationarity::{Final, Row, SeedRun};
+
+/// Rows written per run at most, about.
+const ROWS: u64 = 1000;
+
+/// One run and everything measured along it.
+pub struct Followed {
+    /// Rows, thinned.
+    pub rows: Vec<Row>,
+    /// The end.
+    pub run: SeedRun,
+    /// How the gap was measured.
+    pub method: Method,
+    /// First measured iteration at or below each epsilon.
+    pub hits: Vec<Option<u64>>,
+    /// Parameters at up to a dozen evenly spaced measurements.
+    pub thetas: Vec<Vec<f64>>,
+}
+
+/// What accumulates along a run.
+struct Track<'a> {
+    setup: &'a Setup,
+    request: &'a Request,
+    estimator: &'a Estimator,
+    seed: u64,
+    covered: bool,
+    rows: Vec<Row>,
+    gaps: Vec<Gap>,
+    sum: f64,
+    hits: Vec<Option<u64>>,
+    thetas: Vec<Vec<f64>>,
+    last: Option<(u64, Final)>,
+}
+
+impl<'a> Track<'a> {
+    fn new(setup: &'a Setup, request: &'a Request, estimator: &'a Estimator, seed: u64) -> Track<'a> {
+        let hits = vec![None; request.epsilon.len()];
+        let covered = covers(request.dynamics, estimator).is_none();
+        let (rows, gaps, thetas) = (Vec::new(), Vec::new(), Vec::new());
+        Track { setup, request, estimator, seed, covered, rows, gaps, sum: 0.0, hits, thetas, last: None }
+    }
+
+    /// Takes one measurement in. `last` says that the run ends here.
+    fn push(&mut self, iteration: u64, theta: &[f64], value: f64, gap: Gap, last: bool) {
+        for (hit, epsilon) in self.hits.iter_mut().zip(&self.request.epsilon) {
+            if hit.is_none() && gap.upper() <= *epsilon {
+                *hit = Some(iteration);
+            }
+        }
+        self.sum += gap.gap_squared;
+        self.gaps.push(gap);
+        let total = self.request.iterations;
+        if iteration.is_multiple_of((total / ROWS).max(1)) || last {
+            let bound = self.covered.then(|| self.bound(iteration)).flatten();
+            self.rows.push(Row {
+                estimator: self.estimator.name.clone(),
+                seed: self.seed,
+                iteration,
+                value,
+                gap,
+                average_gap_squared: self.sum / self.gaps.len() as f64,
+                bound,
+            });
+        }
+        if iteration.is_multiple_of((total / 12).max(1)) {
+            self.thetas.push(theta.to_vec());
+        }
+        let end = Final {
+            theta: theta.to_vec(),
+            value,
+            gap: gap.gap,
+            gap_squared: gap.gap_squared,
+            gap_squared_interval: gap.gap_squared_interval,
+        };
+        self.last = Some((iteration, end));
+    }
+
+    fn bound(&self, iteration: u64) -> Option<f64> {
+        let (constants, delta) = self.setup.theory.as_ref().ok()?;
+        let outer = &self.setup.options.outer;
+        let mut bound = right_hand_side(constants, *delta, self.setup.beta(), outer.tasks, iteration);
+        if self.request.dynamics == DynamicsKind::Expected {
+            bound.total = bound.start;
+        }
+        (bound.applies && iteration > 0).then_some(bound.total)
+    }
+
+    fn finish(self, method: Method, outcome: &str, spent: [u64; 2]) -> Followed {
+        let (iterations, end) = self.last.expect("the start is measured");
+        // the theorem averages over k < K: the end is left out
+        let before = if self.gaps.len() > 1 { &self.gaps[..self.gaps.len() - 1] } else { &self.gaps[..] };
+        let run = SeedRun {
+            seed: self.seed,
+            iterations,
+            outcome: outcome.into(),
+            r#final: end,
+            average_gap_squared: running_average(before),
+            environment_steps: spent[0],
+            measure_steps: spent[1],
+        };
+        Followed { rows: self.rows, run, method, hits: self.hits, thetas: self.thetas }
+    }
+}
+
+/// Why the theorem does not cover an ascent along `estimator`, if it does not.
+pub fn covers(dynamics: DynamicsKind, estimator: &Estimator) -> Option<String> {
+    let name = &estimator.name;
+    if !estimator.unbiased() {
+        return Some(format!("`{name}` is biased for grad V, and the theorem is about unbiased estimates"));
+    }
+    if dynamics == DynamicsKind::Sampled && name != "sgmrl" {
+        return Some(format!("G_V bounds the second moment of plain `sgmrl`, not of `{name}`"));
+    }
+    None
+}
+
+/// Ascends along the estimator's enumerated expectation.
+pub fn expected(setup: &Setup, request: &Request, estimator: &Estimator, interrupt: &Interrupt) -> Followed {
+    let problem = setup.problem.clone().expect("checked: expected dynamics are finite");
+    let mut track = Track::new(setup, request, estimator, request.seed);
+    let episodes = setup.options.outer.episodes;
+    let mut dynamics = Dynamics::new(problem, estimator.clone(), episodes, setup.theta.clone(), setup.beta());
+    let mut outcome = "finished";
+    loop {
+        let here = dynamics.here();
+        let k = here.iteration;
+        let stop = k == request.iterations || interrupt.requested();
+        track.push(k, &here.theta, here.value, Gap::exact(&here.gradient), stop);
+        if stop {
+            outcome = if k < request.iterations { "interrupted" } else { outcome };
+            break;
+        }
+        if dynamics.step().is_err() {
+            outcome = "diverged";
+            break;
+        }
+    }
+    track.finish(Method::Enumerated, outcome, [0, 0])
+}
+
+/// Ascends along the sampled estimator from a seed, measuring the gap on streams of its own.
+///
+/// # Errors
+/// The gap cannot be measured as asked.
+pub fn sampled(
+    setup: &Setup,
+    request: &Request,
+    estimator: &Estimator,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> Result<Followed, Failure> {
+    let mut options: Options = setup.options.clone();
+    options.outer.estimator = estimator.clone();
+    let mut learner = Learner::<f64>::new(setup.family.clone(), setup.policy.clone(), options, seed);
+    let mut state = learner.state().clone();
+    state.theta.clone_from(&setup.theta);
+    learner.restore(state);
+    let plan = GapPlan {
+        method: request.method,
+        groups: request.gap_groups.unwrap_or(GapPlan::default().groups),
+        tasks: request.gap_tasks.unwrap_or(GapPlan::default().tasks),
+        limit: LIMIT,
+        ..GapPlan::default()
+    };
+    // the objective is that of the setup for every arm, whatever an estimator does to its inner step
+    let Options { gamma, inner, .. } = &setup.options;
+    let gauge = Gauge::new(setup.family.as_ref(), &setup.policy, *gamma, inner, plan, seed)
+        .map_err(|why| Failure::Usage(format!("--gap-method: {why}")))?;
+    let every = request.gap_every.unwrap_or((request.iterations / 100).max(1));
+    let mut track = Track::new(setup, request, estimator, seed);
+    let (mut outcome, mut spent) = ("finished", 0);
+    loop {
+        let state = learner.state();
+        let k = state.iteration;
+        let stop = k == request.iterations || interrupt.requested();
+        if k.is_multiple_of(every) || stop {
+            let found = gauge.measure(&state.theta, &state.alpha, k);
+            spent += found.environment_steps;
+            track.push(k, &state.theta, found.value, found.gap, stop);
+        }
+        if stop {
+            outcome = if k < request.iterations { "interrupted" } else { outcome };
+            break;
+        }
+        if learner.step().is_err() {
+            outcome = "diverged";
+            break;
+        }
+    }
+    Ok(track.finish(gauge.method(), outcome, [learner.state().budget.environment_steps, spent]))
+}

@@ -1,0 +1,217 @@
+//! What a study is about: the family, the adaptation, where it starts, and which theory covers it.
+
+use super::{DynamicsKind, Request};
+use crate::app::failure::Failure;
+use crate::app::{gradient, saved};
+use crate::config::{self, Overrides};
+use crate::estimator::choice::{Estimator, LeaveGroupOutForm};
+use crate::exact::dynamics;
+use crate::exact::expectation::{THEORY_OUTER, theory_inner};
+use crate::exact::objective::Problem;
+use crate::learn::options::{Inner, Options, Outer, Update};
+use crate::math::optimal;
+use crate::math::theory::Constants;
+use crate::measure::gap::is_theory;
+use crate::optim::Optimiser;
+use crate::policy::{Policy, TabularSoftmax};
+use crate::rng::{Address, Purpose};
+use std::sync::Arc;
+use tasks::env::Space;
+use tasks::family::Family;
+
+/// Most inner batches times parameters that one step of the expected dynamics may visit.
+pub const LIMIT: u64 = 5_000_000;
+
+/// Everything that the runs share.
+pub struct Setup {
+    /// Where the family came from, for messages and the record.
+    pub source: String,
+    /// Family.
+    pub family: Arc<dyn Family>,
+    /// Policy.
+    pub policy: Policy,
+    /// Options of the sampled learner; each run puts its estimator in.
+    pub options: Options,
+    /// Estimators.
+    pub estimators: Vec<Estimator>,
+    /// Start.
+    pub theta: Vec<f64>,
+    /// The finite problem, if there is one.
+    pub problem: Option<Problem>,
+    /// The theory's constants and Delta, or why they do not exist.
+    pub theory: Result<(Constants, f64), String>,
+    /// Remarks.
+    pub notes: Vec<String>,
+}
+
+impl Setup {
+    /// Reads and checks everything the request names.
+    ///
+    /// # Errors
+    /// Bad input, named with what is allowed.
+    pub fn new(request: &Request) -> Result<Setup, Failure> {
+        let (source, family, policy, mut options, notes) = base(request)?;
+        let outer = &mut options.outer;
+        let inner = &mut options.inner;
+        inner.alpha = request.alpha.unwrap_or(inner.alpha);
+        inner.steps = request.inner_steps.unwrap_or(inner.steps);
+        inner.episodes = request.inner_batch.unwrap_or(inner.episodes);
+        outer.tasks = request.tasks.unwrap_or(outer.tasks);
+        outer.episodes = request.outer_batch.unwrap_or(outer.episodes);
+        outer.update = Update::Gradient;
+        outer.clip = None;
+        let beta = request.beta.unwrap_or(match outer.optimiser {
+            Optimiser::Sgd { beta } => beta,
+            _ => 0.1,
+        });
+        outer.optimiser = Optimiser::Sgd { beta };
+        let groups = inner.episodes.min(outer.episodes).min(10);
+        let sizes = [inner.steps, inner.episodes, outer.episodes];
+        let estimators = gradient::named(&request.estimators, groups, LeaveGroupOutForm::Resimulated, sizes)?;
+        let problem = problem(family.as_ref(), &policy, &options);
+        if request.dynamics == DynamicsKind::Expected {
+            feasible(&problem, &estimators, options.outer.episodes)?;
+        }
+        let theta = start(request, &policy, family.as_ref())?;
+        let problem = problem.map_err(|why| (why, ()));
+        let theory = match &problem {
+            Ok(problem) => Ok((problem.constants(), delta(problem, &theta))),
+            Err((why, ())) => Err(why.clone()),
+        };
+        Ok(Setup { source, family, policy, options, estimators, theta, problem: problem.ok(), theory, notes })
+    }
+
+    /// Outer step size.
+    pub fn beta(&self) -> f64 {
+        match self.options.outer.optimiser {
+            Optimiser::Sgd { beta } => beta,
+            _ => f64::NAN,
+        }
+    }
+}
+
+type Base = (String, Arc<dyn Family>, Policy, Options, Vec<String>);
+
+/// Family, policy and options before the flags.
+fn base(request: &Request) -> Result<Base, Failure> {
+    match (&request.mdps, &request.config) {
+        (Some(file), None) => {
+            let text = config::read_text(file)?;
+            let family =
+                tasks::registry::parse_mdps(&text).map_err(|e| Failure::Usage(format!("{}: {e}", file.display())))?;
+            let (Space::Discrete(states), Space::Discrete(actions)) =
+                (family.observation_space(), family.action_space())
+            else {
+                return Err(Failure::Usage(format!("{}: not a finite family", file.display())));
+            };
+            let gamma = family.gamma();
+            let advantage = theory_inner(gamma);
+            let inner = Inner { steps: 1, episodes: 1, alpha: 1.0, learn_alpha: false, advantage };
+            let outer = Outer {
+                tasks: 20,
+                episodes: 1,
+                estimator: Estimator::named("sgmrl", 1, LeaveGroupOutForm::Importance).expect("a name of ours"),
+                advantage: THEORY_OUTER,
+                update: Update::Gradient,
+                optimiser: Optimiser::Sgd { beta: 0.1 },
+                clip: None,
+            };
+            let policy = Policy::Tabular(TabularSoftmax::new(states, actions));
+            Ok((file.display().to_string(), Arc::new(family), policy, Options { gamma, inner, outer }, Vec::new()))
+        }
+        (None, Some(name)) => {
+            let loaded = config::load(Some(name), &Overrides { set: request.set.clone(), ..Overrides::default() })?;
+            let policy = saved::policy(&loaded)?;
+            let mut notes = loaded.notes.clone();
+            if loaded.plan.options.inner.learn_alpha {
+                notes.push("`inner.learn_alpha` is not followed: alpha is fixed here".into());
+            }
+            let mut options = loaded.plan.options;
+            options.inner.learn_alpha = false;
+            Ok((loaded.source, Arc::from(loaded.family), policy, options, notes))
+        }
+        _ => Err(Failure::Usage("give one of --mdps FILE and CONFIG: the family to study".into())),
+    }
+}
+
+/// The finite problem whose V the gap belongs to, or which assumption of the theory is not met.
+fn problem(family: &dyn Family, policy: &Policy, options: &Options) -> Result<Problem, String> {
+    if !matches!(policy, Policy::Tabular(_)) {
+        return Err(
+            "assumption not met: G, L and rho are known for softmax tables only, and the policy is a network".into()
+        );
+    }
+    if !is_theory(&options.inner, options.gamma) {
+        return Err(
+            "assumption not met: the inner step is not the theory's (raw reward-to-go, mean over trajectories)".into(),
+        );
+    }
+    let Some(tasks) = family.finite() else {
+        return Err(format!("family `{}` is not a finite list of MDPs, so V cannot be enumerated", family.name()));
+    };
+    if tasks.iter().any(|(_, mdp)| mdp.reward_noise != 0.0) {
+        return Err("assumption not met: rewards carry unbounded noise".into());
+    }
+    Ok(Problem {
+        tasks: tasks.into_iter().map(|(w, mdp)| (w, mdp.clone())).collect(),
+        gamma: options.gamma,
+        alpha: options.inner.alpha,
+        steps: options.inner.steps,
+        batch: options.inner.episodes,
+    })
+}
+
+/// Refuses expected dynamics that cannot be enumerated.
+fn feasible(problem: &Result<Problem, String>, estimators: &[Estimator], outer: usize) -> Result<(), Failure> {
+    let problem = match problem {
+        Ok(problem) => problem,
+        Err(why) => {
+            return Err(Failure::Usage(format!("--dynamics expected: {why}; --dynamics sampled measures by samples")));
+        }
+    };
+    for estimator in estimators {
+        let visits = dynamics::visits_per_step(problem, outer, estimator);
+        if visits > LIMIT {
+            let count = if visits == u64::MAX { "more than 10^19".to_string() } else { visits.to_string() };
+            return Err(Failure::Usage(format!(
+                "--dynamics expected: one step of `{}` visits {count} inner batches times parameters, the limit is {LIMIT}; \
+                 the number of inner batches grows as C(m + n - 1, n)^zeta with m = (S A)^T trajectories: fewer \
+                 --inner-batch or --inner-steps, a shorter horizon, or --dynamics sampled",
+                estimator.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Start: zeros for a table, initial weights for a network (whose zeros are a saddle), or what `--theta` says.
+fn start(request: &Request, policy: &Policy, family: &dyn Family) -> Result<Vec<f64>, Failure> {
+    let table = matches!(policy, Policy::Tabular(_));
+    let text = request.theta.as_deref().unwrap_or(if table { "zeros" } else { "init" });
+    if text == "init" {
+        return Ok(policy.init(&mut Address::new(request.seed, Purpose::Init).stream()));
+    }
+    match (family.observation_space(), family.action_space()) {
+        (Space::Discrete(states), Space::Discrete(actions)) if table => gradient::theta(text, states, actions),
+        _ => gradient::theta(text, 1, policy.n_params()),
+    }
+}
+
+/// sup V - V(theta_0) <= mean over tasks of the best return in hindsight, less V(theta_0).
+fn delta(problem: &Problem, theta: &[f64]) -> f64 {
+    let best = |mdp: &tasks::tabular::Tabular| {
+        let tables = optimal::Tables {
+            states: mdp.states,
+            actions: mdp.actions,
+            start: &mdp.start,
+            reward: &mdp.reward,
+            transition: &mdp.transition,
+        };
+        optimal::value(&tables, mdp.horizon, problem.gamma)
+    };
+    let top: f64 = problem.tasks.iter().map(|(w, mdp)| w * best(mdp)).sum();
+    let work = problem.inner_batches();
+    // V(theta_0) >= -R_J where it cannot be enumerated
+    let v = if work <= LIMIT { problem.v_zeta(theta) } else { -problem.constants().r_j };
+    (top - v).max(0.0)
+}
