@@ -7,8 +7,8 @@ use stillpoint::config::plan::Plan;
 use stillpoint::config::tree::Format;
 use stillpoint::config::{self, Overrides, preset};
 use stillpoint::estimator::choice::{LeaveGroupOutForm, Sampling};
-use stillpoint::learn::meta::Learner;
-use stillpoint::math::advantage::{AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
+use stillpoint::learn::meta::{Learner, Promp, Trpo, Update};
+use stillpoint::math::advantage::{Advantage, AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
 use stillpoint::optim::Optimiser;
 use stillpoint::policy::Policy;
 
@@ -87,9 +87,11 @@ fn presets_load_without_idle_keys_and_survive_resolution() {
 
 #[test]
 fn unusual_choices_survive_resolution() {
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 11] = [
         &["outer.optimiser=sgd", "outer.beta=0.3", "outer.clip_norm=10"],
         &["outer.optimiser=rmsprop-tf", "outer.decay=0.95"],
+        &["outer.optimiser=trpo", "outer.kl=0.02", "outer.damping=0", "outer.cg_steps=7", "outer.backtrack_ratio=0.5"],
+        &["outer.optimiser=promp", "outer.estimator=lvc", "outer.epochs=2", "outer.inner_kl=0", "outer.clip_norm=3"],
         &["outer.optimiser=rmsprop-torch", "outer.epsilon=1e-5"],
         &[
             "outer.advantage=gae",
@@ -129,6 +131,39 @@ fn the_default_preset_is_the_papers_setting() {
     assert_eq!(options.outer.estimator.name, "sgmrl-lgo");
     assert_eq!(plan.policy.hidden, [100, 100]);
     assert_eq!(plan.iterations, 500);
+}
+
+/// What the peers' presets must say (spec 4.4): estimator, update, tasks, episodes, alpha, hidden, processed advantages.
+#[test]
+fn the_peers_presets_are_their_own_settings() {
+    let trpo = Update::Trpo(Trpo { kl: 0.01, cg_steps: 10, damping: 1e-5, backtracks: 15, backtrack_ratio: 0.8 });
+    let promp = Update::Promp(Promp { epochs: 5, clip: 0.3, inner_kl: 5e-4 });
+    for (name, iterations, estimator, update, tasks, alpha, hidden) in [
+        ("navigation/pytorch-maml-rl", 500, "maml", trpo, 20, 0.1, 64),
+        ("navigation/maml", 100, "maml", trpo, 40, 0.5, 100),
+        ("navigation/maml-2goal", 100, "maml", trpo, 40, 0.5, 100),
+        ("navigation/promp-corner", 1001, "lvc", promp, 40, 0.1, 64),
+        ("navigation/promp-momentum", 1001, "lvc", promp, 40, 0.1, 64),
+        ("navigation/promp-walls", 1001, "lvc", promp, 40, 0.1, 64),
+    ] {
+        let plan = load(name, &Overrides::default()).plan;
+        let (inner, outer) = (&plan.options.inner, &plan.options.outer);
+        assert_eq!((plan.iterations, plan.policy.hidden), (iterations, vec![hidden; 2]), "{name}");
+        assert_eq!((outer.estimator.name.as_str(), outer.update), (estimator, update), "{name}");
+        assert_eq!((outer.tasks, outer.episodes, inner.episodes), (tasks, 20, 20), "{name}");
+        assert_eq!((inner.alpha, inner.steps, plan.options.gamma), (alpha, 1, 0.99), "{name}");
+        let published = Advantage {
+            kind: AdvantageKind::Gae { lambda: 1.0 },
+            baseline: Baseline::Linear { ridge: 1e-5 },
+            gamma: 0.99,
+            normalise: true,
+            average: Average::Steps,
+            bootstrap: false,
+        };
+        assert_eq!((inner.advantage, outer.advantage), (published, OuterAdvantage::Processed(published)), "{name}");
+        let adam = Optimiser::Adam { beta: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+        assert!(estimator == "maml" || outer.optimiser == adam, "{name}: {:?}", outer.optimiser);
+    }
 }
 
 #[test]
@@ -187,6 +222,13 @@ fn keys_without_effect_are_remarked_upon() {
     for key in ["outer.form", "outer.beta1"] {
         assert!(notes.iter().any(|n| n.contains(key)), "{key}: {notes:?}");
     }
+    let idle = ["outer.optimiser=trpo", "outer.beta=1", "outer.clip_norm=1", "outer.epochs=2", "outer.estimator=dice"];
+    let notes = with(&idle).expect("valid").notes;
+    for key in ["outer.beta`", "outer.clip_norm", "outer.epochs", "only the gradient is that of `dice`"] {
+        assert!(notes.iter().any(|n| n.contains(key)), "{key}: {notes:?}");
+    }
+    let notes = with(&["outer.kl=0.1"]).expect("valid").notes;
+    assert!(notes.iter().any(|n| n.contains("outer.kl")), "{notes:?}");
     let notes = with(&["outer.estimator=sgmrl-loo", "inner.episodes=1"]).expect("valid").notes;
     assert!(notes.iter().any(|n| n.contains("equals `sgmrl`")), "{notes:?}");
 }

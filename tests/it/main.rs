@@ -21,3 +21,4 @@ mod scratch;
 mod source;
 mod theory;
 mod tidy;
+mod trust_region;

@@ -35,7 +35,7 @@ pub(crate) fn refuse(dir: &Path, line: &str, code: i32) -> String {
 }
 
 /// Rows without what the machine determines.
-fn rows(run: &Path) -> Vec<Value> {
+pub(crate) fn rows(run: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).expect("rows");
     let parse = |line: &str| {
         let Value::Object(mut map) = serde_json::from_str::<Value>(line).expect("a whole row") else {
