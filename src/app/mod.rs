@@ -14,3 +14,4 @@ pub mod saved;
 pub mod tasks;
 pub mod train;
 pub mod trajectories;
+pub mod watch;

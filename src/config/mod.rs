@@ -7,6 +7,7 @@ mod checks;
 pub mod cost;
 pub mod explain;
 mod family;
+pub mod outline;
 mod overrides;
 pub mod plan;
 pub mod preset;
