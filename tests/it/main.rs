@@ -17,3 +17,4 @@ mod run_directory;
 mod scratch;
 mod source;
 mod tidy;
+mod watch;

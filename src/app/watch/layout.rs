@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 /// Least width beside which the numbers get a column of their own.
 const WIDE: u16 = 100;
 /// Width of that column.
-const COLUMN: u16 = 44;
+const COLUMN: u16 = 47;
 /// Least size of a chart with its title and axes.
 const CHART: (u16, u16) = (24, 7);
 /// Lines of numbers that are kept where there is also a chart.

@@ -73,6 +73,14 @@ fn look(source: &mut Source, model: &mut Model) -> bool {
     }
 }
 
+/// What changes when there is something new to draw.
+fn stamp(model: &Model) -> impl PartialEq + use<> {
+    let last = model.last().map(|p| (p.iteration, p.seconds.to_bits()));
+    let gap = model.gaps.last().map(|m| m.iteration);
+    let state = (model.standing(), model.outline.clone(), model.measures_gaps);
+    (last, gap, model.gaps.len(), state, model.trouble.clone(), model.reading.map(f64::to_bits))
+}
+
 /// Shows the run until the user quits.
 ///
 /// # Errors
@@ -101,8 +109,10 @@ pub fn run(mut source: Source, mut model: Model, more: bool, coloured: bool) -> 
             }
         }
         if more || looked.elapsed() >= TICK {
+            let before = stamp(&model);
             more = look(&mut source, &mut model);
-            (looked, draw) = (Instant::now(), true);
+            looked = Instant::now();
+            draw |= stamp(&model) != before;
         }
     }
     drop(taken);

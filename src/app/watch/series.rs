@@ -1,7 +1,11 @@
 //! Rows to the points of a chart: running means, thinned to what a screen can show, and axes that hold them.
 
 use super::model::{Measured, Point};
+use crate::math::returns::mean;
 use crate::math::summary::Estimate;
+
+/// Rows from which an interval over rows is taken; with fewer, Student's t is too wide to be of use.
+const UNITS: usize = 5;
 
 /// A curve with its band, as many points as asked for or fewer.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,7 +22,11 @@ pub fn visible(points: &[Point], span: Option<usize>) -> std::ops::Range<usize> 
 }
 
 /// `column` over the rows `visible`, in at most `bins` points. Each is the mean over the rows it stands for and the rows before
-/// them, `smooth` rows at least; its band is the mean of those rows' own intervals.
+/// them, `smooth` rows at least.
+///
+/// Its band is the 95 % t-interval of that mean over the rows, which draw fresh tasks and so are independent units as long as
+/// the parameters move slowly. A point of fewer than [`UNITS`] rows has the mean of the rows' own intervals if no smoothing was
+/// asked for, and no band otherwise.
 pub fn curve(
     points: &[Point],
     visible: std::ops::Range<usize>,
@@ -29,19 +37,21 @@ pub fn curve(
     let (n, mut curve) = (visible.len(), Curve::default());
     for b in 0..bins.min(n) {
         let (start, end) = (visible.start + b * n / bins.min(n), visible.start + (b + 1) * n / bins.min(n));
-        let rows = &points[start.min(end.saturating_sub(smooth))..end];
-        let x = points[end - 1].iteration as f64;
-        let mut add = |to: fn(&mut Curve) -> &mut Vec<(f64, f64)>, part: fn(&Estimate) -> Option<f64>| {
-            let values = rows.iter().filter_map(|p| part(&column(p)));
-            let (sum, count) = values.fold((0.0, 0), |(sum, count), y| (sum + y, count + 1));
-            let y: f64 = sum / f64::from(count);
-            if y.is_finite() {
-                to(&mut curve).push((x, y));
-            }
+        let rows: Vec<Estimate> = points[start.min(end.saturating_sub(smooth))..end].iter().map(column).collect();
+        let own = |part: fn(&Estimate) -> Option<f64>| {
+            let ends: Vec<f64> = rows.iter().filter_map(part).collect();
+            (!ends.is_empty()).then(|| mean(&ends))
         };
-        add(|c| &mut c.mean, |e| Some(e.mean));
-        add(|c| &mut c.band, |e| e.low);
-        add(|c| &mut c.band, |e| e.high);
+        let over_rows = Estimate::of(&rows.iter().map(|e| e.mean).collect::<Vec<f64>>());
+        let (low, high) = match rows.len() {
+            UNITS.. => (over_rows.low, over_rows.high),
+            _ if smooth == 1 => (own(|e| e.low), own(|e| e.high)),
+            _ => (None, None),
+        };
+        let x = points[end - 1].iteration as f64;
+        let finite = |y: &f64| y.is_finite();
+        curve.mean.extend(Some(over_rows.mean).filter(finite).map(|y| (x, y)));
+        curve.band.extend([low, high].into_iter().flatten().filter(finite).map(|y| (x, y)));
     }
     curve
 }
@@ -109,13 +119,18 @@ mod tests {
             |r: std::ops::Range<usize>| m.points[r.clone()].iter().map(|p| p.after.mean).sum::<f64>() / r.len() as f64;
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
         let smooth = curve(&m.points, all.clone(), 3, 100, |p| p.after).mean;
-        close(smooth[0].1, mean(0..1));
-        close(smooth[5].1, mean(3..6));
+        close(smooth[0].1, over(0..1));
+        close(smooth[5].1, over(3..6));
+        assert_eq!(curve(&m.points, all.clone(), 3, 100, |p| p.after).band, [], "three rows have no useful interval");
+        let wide = curve(&m.points, all.clone(), 6, 100, |p| p.after);
+        let last = Estimate::of(&m.points[4..].iter().map(|p| p.after.mean).collect::<Vec<_>>());
+        assert_eq!(wide.band.last().map(|e| e.1), last.high);
+        assert_eq!(wide.band.len(), 2 * 6, "from the fifth row on");
         let thin = curve(&m.points, all, 1, 5, |p| p.after).mean;
         assert_eq!(thin.iter().map(|p| p.0).collect::<Vec<_>>(), [2.0, 4.0, 6.0, 8.0, 10.0]);
-        close(thin[1].1, mean(2..4));
+        close(thin[1].1, over(2..4));
         let last = curve(&m.points, visible(&m.points, Some(2)), 4, 5, |p| p.after).mean;
-        close(last[0].1, mean(5..9)); // smoothing reaches back behind the visible rows
+        close(last[0].1, over(5..9)); // smoothing reaches back behind the visible rows
         assert_eq!(visible(&m.points, Some(99)), 0..10);
     }
 

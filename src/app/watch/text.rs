@@ -4,7 +4,7 @@ use super::model::{Measured, Model, Point, Standing};
 use crate::app::learnt::{duration, shown};
 
 /// What to say where no gap is measured.
-pub const NO_GAP: &str = "not measured: run with --gap-every N";
+pub const NO_GAP: &str = "run with --gap-every N to measure it";
 
 /// A number in four significant digits.
 pub fn number(x: f64) -> String {

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Axis, Block, Borders, Chart, Dataset, GraphType, Paragraph};
+use ratatui::widgets::{Axis, Block, Borders, Chart, Dataset, GraphType, Paragraph, Wrap};
 
 /// Rows a running mean may take.
 const SMOOTHING: [usize; 8] = [1, 5, 10, 20, 50, 100, 200, 500];
@@ -104,7 +104,9 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, choice: &Choice, palette: &Pal
         });
         let lines: Vec<Line<'_>> = lines.collect();
         let lines = if area.width >= 40 || lines.is_empty() { lines } else { lines.into_iter().map(narrow).collect() };
-        frame.render_widget(Paragraph::new(lines), area);
+        let room = usize::from(area.height) > lines.len();
+        let text = Paragraph::new(lines);
+        frame.render_widget(if room { text.wrap(Wrap { trim: true }) } else { text }, area);
     }
     if let Some(area) = footer {
         draw_footer(frame, area, model, choice, palette);
@@ -155,7 +157,7 @@ fn draw_footer(frame: &mut Frame<'_>, area: Rect, model: &Model, choice: &Choice
     let (line, style) = match (&model.trouble, model.reading) {
         _ if choice.help => {
             let text =
-                "q quit  ↑↓ +- smoothing  ←→ rows shown  s gap or its square  ? close; dots: 95 % interval of a row";
+                "q quit  ↑↓ +- smoothing  ←→ rows shown  s gap or its square  ? close; dots: 95 % interval of the mean";
             (text.to_string(), Style::new())
         }
         (Some(trouble), _) => (format!("! {}", text::clean(trouble)), palette.strong),
@@ -168,7 +170,9 @@ fn draw_footer(frame: &mut Frame<'_>, area: Rect, model: &Model, choice: &Choice
 fn draw_returns(frame: &mut Frame<'_>, area: Rect, model: &Model, choice: &Choice, palette: &Palette) {
     let rows = series::visible(&model.points, choice.span());
     let bins = usize::from(area.width.max(8) - 8);
-    let curve = |bins, column| series::curve(&model.points, rows.clone(), choice.smooth(), bins, column);
+    // as many rows in every mean as the thinnest curve stands for, so that the curves can be compared
+    let smooth = choice.smooth().max(rows.len().div_ceil((bins / 2).max(1)));
+    let curve = |bins, column| series::curve(&model.points, rows.clone(), smooth, bins, column);
     let (after, before) = (curve(2 * bins, |p| p.after), curve(bins / 2, |p| p.before));
     let (after_band, before_band) = (curve(bins / 2, |p| p.after).band, curve(bins / 2, |p| p.before).band);
     let title = Line::from(vec![
@@ -176,8 +180,8 @@ fn draw_returns(frame: &mut Frame<'_>, area: Rect, model: &Model, choice: &Choic
         Span::styled("── after", palette.after),
         Span::raw(" "),
         Span::styled("•• before", palette.before),
-        Span::raw(format!(" adaptation, mean over {}", plural(choice.smooth(), "row"))),
-        Span::raw(choice.span().map_or(String::new(), |n| format!(", last {n}"))),
+        Span::raw(format!(" adaptation, mean over {}", plural(smooth, "row"))),
+        Span::raw(if rows.start > 0 { format!(", last {}", rows.len()) } else { String::new() }),
     ]);
     let dots =
         |data, marker, style| Dataset::default().data(data).marker(marker).graph_type(GraphType::Scatter).style(style);
@@ -293,15 +297,17 @@ mod tests {
         choice.change_smoothing(false);
         choice.change_smoothing(false);
         choice.change_smoothing(false);
-        (0..4).for_each(|_| choice.change_span(true));
+        (0..5).for_each(|_| choice.change_span(true));
         (choice.squared, choice.help) = (true, true);
         let text = screen(&m, &choice, (130, 40));
-        for part in ["mean over 1 row, last 100", "● squared gap", "smoothing"] {
+        for part in ["mean over 1 row, last 30", "● squared gap", "smoothing"] {
             assert!(text.contains(part), "{part}\n{text}");
         }
         (0..99).for_each(|_| choice.change_smoothing(true));
         (0..99).for_each(|_| choice.change_span(false));
         assert_eq!((choice.smooth(), choice.span()), (500, None));
+        assert!(screen(&m, &choice, (130, 40)).contains("mean over 500 rows"));
+        assert!(screen(&m, &Choice { smoothing: 0, ..choice }, (60, 24)).contains("mean over 4 rows"), "thinned");
     }
 
     #[test]
