@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(raw.mean.len(), 10);
         assert_eq!(raw.mean[4], (5.0, m.points[4].after.mean));
         assert_eq!((raw.band[8].1, raw.band[9].1), (raw.mean[4].1 - 1.0, raw.mean[4].1 + 1.0));
-        let mean =
+        let over =
             |r: std::ops::Range<usize>| m.points[r.clone()].iter().map(|p| p.after.mean).sum::<f64>() / r.len() as f64;
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
         let smooth = curve(&m.points, all.clone(), 3, 100, |p| p.after).mean;
