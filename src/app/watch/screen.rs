@@ -116,7 +116,7 @@ pub fn run(mut source: Source, mut model: Model, more: bool, coloured: bool) -> 
         }
     }
     drop(taken);
-    Err(Failure::Interrupted("watching was ended by a signal; the run goes on".into()))
+    Err(Failure::Interrupted("watching was ended by a signal; the run is left as it is".into()))
 }
 
 #[cfg(test)]
