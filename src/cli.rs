@@ -47,6 +47,9 @@ enum Command {
     /// Follow an ascent and its stationarity gap, beside what the theory promises.
     #[command(after_help = stationarity::EXAMPLES)]
     Stationarity(stationarity::Stationarity),
+    /// Watch a run while it trains, or look at one that has ended.
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(Watch),
     /// Validate a configuration or a run without running; print what it would do.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
@@ -83,6 +86,15 @@ const GRADIENT_EXAMPLES: &str = "\
 Examples:
   stillpoint gradient --mdps my.json --theta zeros --alpha 1 --inner-batch 2 --estimators sgmrl,maml
   stillpoint gradient --mdps my.json --theta random:7 --alpha 1 --mode sample --samples 100000 --json";
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  stillpoint watch runs/navigation-sgmrl-1-1           charts on the terminal; ? explains the keys, q quits
+  stillpoint watch runs/navigation-sgmrl-1-1 --once    how far is it?
+  stillpoint watch runs/navigation-sgmrl-1-1 --plain --every 10 | tee log.txt
+
+Only reads the run directory. Without a terminal it prints lines (--plain) until the run ends, whatever way it ends.
+NO_COLOR=1 turns colours off.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -201,6 +213,21 @@ struct Gradient {
 }
 
 #[derive(Args, Debug)]
+struct Watch {
+    /// Run directory
+    run: PathBuf,
+    /// Lines instead of charts: the state, then one line per new row until the run ends
+    #[arg(long)]
+    plain: bool,
+    /// Print the state and exit
+    #[arg(long, conflicts_with_all = ["plain", "every"])]
+    once: bool,
+    /// Print rows whose number N divides (with --plain)
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count())]
+    every: u64,
+}
+
+#[derive(Args, Debug)]
 struct Check {
     /// Configuration file, name of a preset, or run directory [default: navigation/sgmrl]
     #[arg(value_name = "CONFIG|RUN")]
@@ -284,6 +311,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             quiet,
         }),
         Command::Stationarity(s) => app::stationarity::run(s.request(quiet)),
+        Command::Watch(Watch { run, plain, once, every }) => {
+            app::watch::run(app::watch::Request { run, plain, once, every, quiet })
+        }
         Command::Check(Check { target, set, smoke }) => {
             app::check::run(app::check::Request { target, set, smoke, quiet })
         }
@@ -349,6 +379,7 @@ mod tests {
             "evaluate r -q",
             "gradient c -q",
             "stationarity c -q",
+            "watch r -q",
             "check -q",
             "tasks -q",
             "completions -q bash",

@@ -15,3 +15,4 @@ pub mod stationarity;
 pub mod tasks;
 pub mod train;
 pub mod trajectories;
+pub mod watch;

@@ -1,5 +1,6 @@
 //! `gap.jsonl`: the stationarity gap measured along a run (`train --gap-every N`), one JSON object per measurement.
 
+use super::tail::{Format, Tail};
 use super::{Fault, file};
 use crate::math::gap::Gap;
 use serde::{Deserialize, Serialize};
@@ -26,31 +27,6 @@ pub struct GapRow {
     pub measure_steps: u64,
     /// Wall time of the measurement.
     pub seconds: f64,
-}
-
-/// Rows of the run in `dir`, in order, without a torn last line; empty if the run measures no gap.
-///
-/// # Errors
-/// The file is unreadable, or a line that is not the last is no row.
-pub fn read(dir: &Path) -> Result<Vec<GapRow>, Fault> {
-    let path = dir.join(NAME);
-    let bytes = match std::fs::read(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(|e| file::io(&path, "cannot be read", &e))?,
-    };
-    let lines: Vec<&[u8]> = bytes.split(|&b| b == b'\n').collect();
-    let mut rows = Vec::new();
-    for (i, line) in lines.iter().enumerate().filter(|(_, line)| !line.is_empty()) {
-        match serde_json::from_slice(line) {
-            Ok(row) => rows.push(row),
-            Err(_) if i + 2 >= lines.len() => break, // torn: no newline behind it, or the file's last line
-            Err(e) => {
-                let text = format!("{}: line {} is not a gap measurement: {e}", path.display(), i + 1);
-                return Err(Fault::Unusable(text));
-            }
-        }
-    }
-    Ok(rows)
 }
 
 /// Drops the rows behind `iteration` (and a torn line) and returns those that are left.
@@ -86,4 +62,46 @@ pub(crate) fn scalars(row: &GapRow) -> Vec<(String, f64)> {
     let [low, high] = row.gap.gap_squared_interval;
     let squared = [("gap/squared", row.gap.gap_squared), ("gap/squared_low", low), ("gap/squared_high", high)];
     squared.into_iter().chain([("gap/value", row.value)]).map(|(k, x)| (k.to_string(), x)).collect()
+}
+
+/// `gap.jsonl` of the run in `dir`, to be followed while it grows.
+pub fn follow(dir: &Path) -> Tail<GapRow> {
+    let parse = |text: &str, _, _| serde_json::from_str(text).map_err(|e| e.to_string());
+    Tail::new(dir.join(NAME), Format { what: "a measured gap", parse, check: |_, _| Ok(()) })
+}
+
+/// Measurements of the run in `dir`, in order, without a torn last line; none if the run did not measure.
+///
+/// # Errors
+/// The file is unreadable, or a line that is not the last is no measurement.
+pub fn read(dir: &Path) -> Result<Vec<GapRow>, Fault> {
+    follow(dir).all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measurements_are_read_back_without_a_torn_last_line() {
+        let dir = tempfile::tempdir().expect("scratch");
+        assert_eq!(read(dir.path()).expect("no file is no measurement"), []);
+        let row = |iteration| GapRow {
+            iteration,
+            environment_steps: 10 * iteration,
+            gap: Gap { gap: None, gap_squared: -0.25, ..Gap::exact(&[0.5]) },
+            value: 0.0,
+            measure_steps: 7,
+            seconds: 0.5,
+        };
+        let line = |i| serde_json::to_string(&row(i)).expect("JSON") + "\n";
+        let write = |text: String| std::fs::write(dir.path().join(NAME), text).expect("writable");
+        for torn in ["{\"iteration\":4", "\0\0\n", "{}\n"] {
+            write(line(0) + &line(5) + torn);
+            assert_eq!(read(dir.path()).expect("only the last line is torn"), [row(0), row(5)]);
+        }
+        write(line(0) + "{}\n" + &line(5));
+        let message = read(dir.path()).expect_err("a bad line in the middle").to_string();
+        assert!(message.contains(NAME) && message.contains("line 2"), "{message}");
+    }
 }

@@ -18,10 +18,12 @@ pub mod checkpoint;
 pub mod events;
 pub mod file;
 pub mod gap;
+pub mod live;
 pub mod rows;
 pub mod run;
 pub mod stationarity;
 pub mod suite;
+pub mod tail;
 
 pub use rows::read as read_rows;
 pub use run::{Session, open};

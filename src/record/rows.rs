@@ -28,6 +28,7 @@
 //! | `cpu_seconds` | processor time of this iteration, all threads | s |
 //! | `seconds_since_start` | wall time of the run so far, summed over its sessions | s |
 
+use super::tail::{Format, Tail};
 use super::{Fault, file};
 use crate::learn::meta::Row;
 use serde_json::{Map, Value};
@@ -75,40 +76,29 @@ fn parse(text: &str) -> Result<(Row, Vec<(String, f64)>), String> {
     Ok((row, seconds))
 }
 
+/// `metrics.jsonl` of the run in `dir`, to be followed while it grows.
+pub fn follow(dir: &Path) -> Tail<Logged> {
+    let parse = |text: &str, _, end| {
+        let (row, seconds) = parse(text)?;
+        Ok(Logged { row, seconds, end })
+    };
+    let check = |logged: &Logged, number: usize| match logged.row.iteration {
+        i if i == number as u64 => Ok(()),
+        i => Err(format!("`iteration` must be {number} here, found {i}")),
+    };
+    Tail::new(dir.join(NAME), Format { what: "a row of a run", parse, check })
+}
+
 /// Rows of the run in `dir`, in order, without a torn last line.
 ///
 /// # Errors
 /// The file is missing or unreadable, or a line that is not the last is no row, or iterations do not count 1, 2, 3, ...
 pub fn read(dir: &Path) -> Result<Vec<Logged>, Fault> {
     let path = dir.join(NAME);
-    let bytes = match std::fs::read(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Fault::Unusable(format!("{}: no such file; is this a run directory?", path.display())));
-        }
-        other => other.map_err(|e| file::io(&path, "cannot be read", &e))?,
-    };
-    let mut rows: Vec<Logged> = Vec::new();
-    let mut start = 0;
-    while let Some(length) = bytes[start..].iter().position(|&b| b == b'\n') {
-        let (text, end) = (&bytes[start..start + length], start + length + 1);
-        let parsed = std::str::from_utf8(text).map_err(|e| e.to_string()).and_then(parse);
-        let number = rows.len() + 1;
-        match parsed {
-            Ok((row, seconds)) if row.iteration == number as u64 => rows.push(Logged { row, seconds, end: end as u64 }),
-            Ok((row, _)) => {
-                let found = row.iteration;
-                return Err(corrupt(&path, number, &format!("`iteration` must be {number} here, found {found}")));
-            }
-            Err(_) if end == bytes.len() => break,
-            Err(why) => return Err(corrupt(&path, number, &why)),
-        }
-        start = end;
+    if matches!(std::fs::metadata(&path), Err(e) if e.kind() == std::io::ErrorKind::NotFound) {
+        return Err(Fault::Unusable(format!("{}: no such file; is this a run directory?", path.display())));
     }
-    Ok(rows)
-}
-
-fn corrupt(path: &Path, line: usize, why: &str) -> Fault {
-    Fault::Unusable(format!("{}: line {line} is not a row of a run: {why}", path.display()))
+    follow(dir).all()
 }
 
 /// `metrics.jsonl` open for appending.

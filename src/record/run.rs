@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const LOCK: &str = "stillpoint.lock";
+pub(super) const LOCK: &str = "stillpoint.lock";
 const INFO: &str = "run.json";
 const CONFIG: &str = "config.toml";
 
@@ -123,7 +123,14 @@ fn lock(dir: &Path) -> Result<Session, Fault> {
     let path = dir.join(LOCK);
     let handle = OpenOptions::new().create(true).append(true).open(&path);
     let handle = handle.map_err(|e| file::io(&path, "cannot be opened", &e))?;
-    match handle.try_lock() {
+    let mut locked = handle.try_lock();
+    for _ in 0..10 {
+        if matches!(locked, Err(TryLockError::WouldBlock)) {
+            std::thread::sleep(std::time::Duration::from_millis(2)); // a look by `live` lasts microseconds: try again
+            locked = handle.try_lock();
+        }
+    }
+    match locked {
         Ok(()) => Ok(Session { dir: dir.to_path_buf(), _lock: handle }),
         Err(TryLockError::WouldBlock) => Err(Fault::Unusable(format!(
             "{}: another process is training in this directory; wait for it or choose another --out",

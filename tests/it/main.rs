@@ -22,3 +22,4 @@ mod source;
 mod theory;
 mod tidy;
 mod trust_region;
+mod watch;

@@ -1,0 +1,63 @@
+//! What a resolved configuration is about, without building its family or policy.
+
+use super::{Error, raw, tree};
+
+/// The few facts that tell runs apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Name of the run.
+    pub name: String,
+    /// Family of tasks.
+    pub family: String,
+    /// Meta-gradient estimator.
+    pub estimator: String,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// Outer iterations in total.
+    pub iterations: u64,
+}
+
+/// Reads the outline from the TOML `text` of a resolved configuration; `source` names it in messages.
+///
+/// # Errors
+/// Not TOML, an unknown key or a wrong type, or a key of the outline is missing.
+pub fn read(text: &str, source: &str) -> Result<Outline, Error> {
+    let fail = |key: &str, message: String| Error { source: source.into(), key: key.into(), message };
+    let table = tree::parse(text, tree::Format::Toml).map_err(|m| fail("", m))?;
+    let raw = raw::Raw::from_table(table).map_err(|f| fail(&f.key, f.message))?;
+    let missing = |key: &str| fail(key, "is missing; a resolved configuration has it".into());
+    let family = raw.family.get("name").and_then(toml::Value::as_str);
+    Ok(Outline {
+        name: raw.name.ok_or_else(|| missing("name"))?,
+        family: family.ok_or_else(|| missing("family.name"))?.to_string(),
+        estimator: raw.outer.estimator.ok_or_else(|| missing("outer.estimator"))?,
+        seed: raw.seed.ok_or_else(|| missing("seed"))?,
+        iterations: raw.iterations.ok_or_else(|| missing("iterations"))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Overrides};
+
+    #[test]
+    fn the_outline_is_that_of_the_plan() {
+        for (name, _) in config::preset::PRESETS {
+            let Ok(loaded) = config::load(Some(name), &Overrides::default()) else { continue };
+            let outline = read(&config::resolved(&loaded.plan), "config.toml").expect(name);
+            let plan = loaded.plan;
+            assert_eq!((outline.seed, outline.iterations), (plan.seed, plan.iterations));
+            assert_eq!((outline.name, outline.family), (plan.name, plan.family.name));
+            assert_eq!(outline.estimator, plan.options.outer.estimator.name);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let message = |text| read(text, "c.toml").expect_err("bad").to_string();
+        assert!(message("seed = 1\nname = \"x\"\n").contains("`family.name`"));
+        assert!(message("seed = \"one\"\n").contains("`seed`"));
+        assert!(message("seed = ").contains("TOML"));
+    }
+}
