@@ -454,6 +454,7 @@ pub(crate) mod tests {
         assert!(message(read(dir.path())).contains("half a suite"));
         assert!(resume(dir.path()).expect("no suite.toml yet").1.is_none());
         assert!(message(resume(&dir.path().join("none"))).contains("no such directory"));
+        std::fs::remove_file(dir.path().join(INFO)).expect("there");
         std::fs::write(dir.path().join("thesis.tex"), "").expect("writable");
         assert!(message(resume(dir.path())).contains("not a suite directory"));
         assert!(message(claim(dir.path(), true)).contains("thesis.tex"));
