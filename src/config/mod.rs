@@ -15,6 +15,7 @@ pub mod preset;
 pub mod raw;
 mod resolve;
 mod smoke;
+pub mod suite;
 pub mod tree;
 mod update;
 mod validate;

@@ -1,6 +1,6 @@
 //! Whether a process is at work in a run directory.
 
-use super::run::LOCK;
+use super::lock;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use std::path::Path;
 ///
 /// Takes the lock, shared, for an instant if it is free; whoever wants the run looks twice before giving up.
 pub fn is_live(dir: &Path) -> Option<bool> {
-    let file = match File::open(dir.join(LOCK)) {
+    let file = match File::open(dir.join(lock::NAME)) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Some(false),
         other => other.ok()?,
     };
