@@ -275,21 +275,42 @@ fn what_is_reported_cannot_change_what_is_chosen() {
 
 #[test]
 fn a_diverged_run_is_a_row_and_its_setting_is_not_chosen() {
-    let text = SMALL.replace("[0.01, 0.1, 1]", "[1e308, 0.1]").replace(
-        "set = { outer.estimator = \"maml\" }",
-        "set = { outer.estimator = \"maml\", outer.optimiser = \"sgd\" }",
-    );
-    let text = text.replace("outer.beta = 0.02", "outer.beta = 1e9, outer.optimiser = \"sgd\", inner.alpha = 1e9");
-    let place = Place::new(&text.replace("1e308", "1e9"));
+    let text = r#"
+budget = 6000
+[seeds]
+tuning = [7]
+reporting = [1, 2]
+[evaluate]
+points = 3
+tasks = 2
+episodes = 2
+[[families]]
+name = "f"
+preset = "navigation/sgmrl"
+set = { outer.tasks = 2, outer.episodes = 2, inner.episodes = 2, policy.hidden = [4], outer.optimiser = "sgd" }
+[[arms]]
+name = "tuned"
+set = { outer.estimator = "maml" }
+grid = { outer.beta = [1e9, 0.1] }
+[[arms]]
+name = "broken"
+set = { outer.estimator = "maml", outer.beta = 1e9 }
+"#;
+    let place = Place::new(text);
     let stdout = succeed(place.path(), "compare suite.toml -q --out s");
     let read = place.read("s");
     assert_eq!(read.records.len() as u64, read.planned, "{stdout}");
-    let diverged: Vec<&RunRecord> = read.records.iter().filter(|r| r.outcome == Outcome::Diverged).collect();
-    assert!(!diverged.is_empty(), "{stdout}");
-    for r in &diverged {
+    assert_eq!(setting_name(&read.info.chosen[0].setting), "outer.beta=0.1");
+    assert!(read.of("f", "tuned", Phase::Reporting).all(|r| r.outcome == Outcome::Finished));
+    let broken: Vec<&RunRecord> = read.of("f", "broken", Phase::Reporting).collect();
+    assert_eq!(broken.len(), 2);
+    for r in broken {
+        assert_eq!(r.outcome, Outcome::Diverged);
         assert!(r.reason.as_ref().is_some_and(|why| why.contains("finite")), "{r:?}");
-        assert!(r.points.iter().all(|p| p.before.is_finite() && p.after.is_finite()));
+        assert!(!r.points.is_empty() && r.points.iter().all(|p| p.before.is_finite() && p.after.is_finite()));
     }
+    let row = stdout.lines().find(|l| l.trim_start().starts_with("broken")).expect("a row");
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>()[1..6], ["default", "0", "-", "-", "2"], "{stdout}");
 }
 
 #[test]
@@ -307,7 +328,7 @@ fn another_suite_is_not_continued_and_a_torn_record_is_made_again() {
     for part in ["evaluate.tasks", "is 5, asked for 6", "arms.maml.grid.outer.beta", "seeds.reporting"] {
         assert!(message.contains(part), "{part}: {message}");
     }
-    assert!(refuse(d, "compare suite.toml --smoke --resume --out s", 2).contains("shrink"));
+    assert!(refuse(d, "compare suite.toml --smoke --resume --out s", 2).contains("without --smoke"));
     std::fs::write(d.join("s/runs/garnet/lgo/outer.beta=0.01/7.json"), "{\"family\"").expect("writable");
     std::fs::write(d.join("s/runs/garnet/lgo/outer.beta=0.01/8.json.tmp"), "{").expect("writable");
     let output = run(d, "compare --resume --out s");

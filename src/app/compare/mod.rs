@@ -158,6 +158,10 @@ fn refuse_changes(dir: &Path, recorded: &Suite, asked: &Suite) -> Result<(), Fai
     if differences.is_empty() {
         return Ok(());
     }
+    if recorded.shrink != asked.shrink {
+        let how = if recorded.shrink { "with" } else { "without" };
+        return Err(Failure::Usage(format!("{}: the suite was started {how} --smoke; resume it so", dir.display())));
+    }
     Err(Failure::Usage(format!(
         "{}: holds another suite: {}; finished runs could not be compared with new ones",
         dir.display(),

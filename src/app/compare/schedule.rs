@@ -259,3 +259,75 @@ fn message(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{suite, tree::Format};
+    use crate::record::suite::Outcome;
+    use std::path::Path;
+
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        fn record(&self, _: &RunRecord) -> Result<(), Failure> {
+            Ok(())
+        }
+        fn chosen(&self, _: &[Choice]) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    struct Full;
+
+    impl Sink for Full {
+        fn record(&self, _: &RunRecord) -> Result<(), Failure> {
+            Err(Failure::Internal("the disk is full".into()))
+        }
+        fn chosen(&self, _: &[Choice]) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    fn small() -> Suite {
+        let text = "budget = 1000\n[seeds]\ntuning = [8, 9]\nreporting = [1, 2]\n[[families]]\nname = \"f\"\n\
+                    preset = \"analytic\"\n[[arms]]\nname = \"a\"\n[arms.grid.outer]\nbeta = [0.1, 0.2]\n";
+        suite::parse(text, "x.toml", Format::Toml, Path::new("."), false).expect("valid")
+    }
+
+    #[test]
+    fn a_run_that_panics_is_a_failed_row_and_the_suite_goes_on() {
+        let suite = small();
+        let run = |job: &Job| {
+            assert!(job.setting != 0, "the first setting is cursed");
+            let mut record = one::blank(&suite, job);
+            record.outcome = Outcome::Finished;
+            record.points.push(crate::record::suite::Point {
+                environment_steps: 0,
+                iteration: 0,
+                before: 0.0,
+                after: 1.0,
+                value: None,
+                gap: None,
+            });
+            Some(record)
+        };
+        let (board, progress) = (Board::new(&suite, Vec::new()), Progress::silent());
+        let done = work_off(board, 2, &Interrupt::default(), &progress, &Nowhere, &run).expect("nothing is written");
+        assert_eq!(done.len(), 6);
+        let failed: Vec<&RunRecord> = done.iter().filter(|r| r.outcome == Outcome::Failed).collect();
+        assert_eq!(failed.len(), 2);
+        assert!(failed.iter().all(|r| r.reason.as_ref().is_some_and(|why| why.contains("cursed"))));
+        let reported = done.iter().filter(|r| r.phase == Phase::Reporting);
+        assert!(reported.clone().count() == 2 && reported.clone().all(|r| r.setting[0].1 == 0.2));
+    }
+
+    #[test]
+    fn a_refused_record_ends_the_suite() {
+        let suite = small();
+        let run = |job: &Job| Some(one::blank(&suite, job));
+        let (board, progress) = (Board::new(&suite, Vec::new()), Progress::silent());
+        let ended = work_off(board, 2, &Interrupt::default(), &progress, &Full, &run);
+        assert!(matches!(ended, Err(Failure::Internal(m)) if m.contains("full")));
+    }
+}
