@@ -1,3 +1,6 @@
-//! Drawings and tables made from what runs left behind.
+//! Drawings, tables and the HTML page made from what runs left behind.
 
+pub mod axis;
+pub mod draw;
+pub mod figure;
 pub mod paths;
