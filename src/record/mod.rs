@@ -11,15 +11,19 @@
 //! ```
 //!
 //! Order of writing: `config.toml` and checkpoint 0 stand before row 1; a row is on disk before the checkpoint of its
-//! iteration. So every checkpoint has all of its rows, and resuming drops the rows behind it.
+//! iteration. So every checkpoint has all of its rows, and resuming drops the rows behind it. Suites have a directory of their
+//! own kind, see [`suite`] and [`suite_dir`].
 
 pub mod checkpoint;
 pub mod events;
 pub mod file;
 pub mod gap;
+pub mod lock;
 pub mod rows;
 pub mod run;
+pub mod selection;
 pub mod suite;
+pub mod suite_dir;
 
 pub use rows::read as read_rows;
 pub use run::{Session, open};

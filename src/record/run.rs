@@ -1,15 +1,15 @@
 //! The run directory as a whole: claiming, locking, creating, resuming, closing, and opening for reading.
 
+use super::lock::{self, Lock};
 use super::{Fault, checkpoint, events, file, rows};
 use crate::learn::meta::{Row, State};
 use crate::math::real::Real;
 use crate::policy::TensorSpec;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const LOCK: &str = "stillpoint.lock";
+const LOCK: &str = lock::NAME;
 const INFO: &str = "run.json";
 const CONFIG: &str = "config.toml";
 
@@ -116,21 +116,11 @@ pub fn fresh(parent: &Path, name: &str, seed: u64) -> Result<PathBuf, Fault> {
 /// A run directory that this process has locked.
 pub struct Session {
     dir: PathBuf,
-    _lock: File,
+    _lock: Lock,
 }
 
 fn lock(dir: &Path) -> Result<Session, Fault> {
-    let path = dir.join(LOCK);
-    let handle = OpenOptions::new().create(true).append(true).open(&path);
-    let handle = handle.map_err(|e| file::io(&path, "cannot be opened", &e))?;
-    match handle.try_lock() {
-        Ok(()) => Ok(Session { dir: dir.to_path_buf(), _lock: handle }),
-        Err(TryLockError::WouldBlock) => Err(Fault::Unusable(format!(
-            "{}: another process is training in this directory; wait for it or choose another --out",
-            dir.display()
-        ))),
-        Err(TryLockError::Error(e)) => Err(file::io(&path, "cannot be locked", &e)),
-    }
+    Ok(Session { dir: dir.to_path_buf(), _lock: lock::take(dir, "training")? })
 }
 
 /// Locks `dir` for a new run, making it if it is missing. A run in it is removed if `force`, and only then.
