@@ -42,6 +42,9 @@ enum Command {
     /// Hold gradient estimators against the exact gradient of a tabular family.
     #[command(after_help = GRADIENT_EXAMPLES)]
     Gradient(Gradient),
+    /// One HTML page with figures and tables from finished or half-finished runs and suites.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(Report),
     /// Validate a configuration or a run without running; print what it would do.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
@@ -78,6 +81,14 @@ const GRADIENT_EXAMPLES: &str = "\
 Examples:
   stillpoint gradient --mdps my.json --theta zeros --alpha 1 --inner-batch 2 --estimators sgmrl,maml
   stillpoint gradient --mdps my.json --theta random:7 --alpha 1 --mode sample --samples 100000 --json";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  stillpoint report runs/navigation-sgmrl-1-1              writes runs/navigation-sgmrl-1-1/report/report.html
+  stillpoint report runs/compare-bandits-1
+  stillpoint report runs/a-1-1 runs/a-2-1 --out both       runs that differ by their seed only are one group with bands
+
+A half-written run or suite gives a partial report that says on top what is missing.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -193,6 +204,16 @@ struct Gradient {
 }
 
 #[derive(Args, Debug)]
+struct Report {
+    /// Directories of runs, suites or stationarity studies, or files of `gradient --json`
+    #[arg(value_name = "RUN_OR_SUITE", required = true)]
+    inputs: Vec<PathBuf>,
+    /// Directory of the report [default: `report` inside the run or suite]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 struct Check {
     /// Configuration file, name of a preset, or run directory [default: navigation/sgmrl]
     #[arg(value_name = "CONFIG|RUN")]
@@ -264,6 +285,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             json: g.json,
             quiet,
         }),
+        Command::Report(Report { inputs, out }) => app::report::run(app::report::Request { inputs, out, quiet }),
         Command::Check(Check { target, set, smoke }) => {
             app::check::run(app::check::Request { target, set, smoke, quiet })
         }
@@ -328,6 +350,7 @@ mod tests {
             "train -q",
             "evaluate r -q",
             "gradient c -q",
+            "report r -q",
             "check -q",
             "tasks -q",
             "completions -q bash",
