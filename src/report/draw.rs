@@ -24,9 +24,10 @@ const FINE: i32 = 2;
 /// Width shown, pixels.
 const WIDTH: i32 = 620;
 /// Height shown without heading and key.
-const HEIGHT: i32 = 350;
-const LINE: i32 = 22;
-const FONT: i32 = 14;
+const HEIGHT: i32 = 370;
+const LINE: i32 = 24;
+/// Size that the backend writes as 0.8 times as many pixels.
+const FONT: i32 = 17;
 /// Most marks drawn of one line; the CSV has all.
 pub const DRAWN: usize = 400;
 
@@ -46,7 +47,7 @@ pub fn stride(count: usize) -> usize {
 
 /// Rough width of text in shown pixels.
 fn width(text: &str) -> i32 {
-    text.chars().count() as i32 * FONT * 11 / 20
+    text.chars().count() as i32 * FONT / 2
 }
 
 /// Lines of the key: entries (index of the series, left edge) that fit side by side.
@@ -97,8 +98,8 @@ fn draw(text: &mut String, size: (u32, u32), figure: &Figure, lines: &[Vec<(usiz
         .margin_right(18 * FINE)
         .margin_top(8 * FINE)
         .margin_bottom(6 * FINE)
-        .x_label_area_size(48 * FINE)
-        .y_label_area_size(74 * FINE)
+        .x_label_area_size(52 * FINE)
+        .y_label_area_size(84 * FINE)
         .build_cartesian_2d(x.clone(), y.clone())?;
     mesh(&mut chart, figure, &x, &y)?;
     let places = Places { chart: &chart, figure, x: &x, y: &y };
@@ -236,7 +237,7 @@ fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Dra
         if let (Look::Points, Some([low, high])) = (series.look, m.interval)
             && let (Some(a), Some(b)) = (places.at(m.x, low), places.at(m.x, high))
         {
-            root.draw(&PathElement::new(vec![a, b], colour(series.style).stroke_width(FINE as u32)))?;
+            root.draw(&PathElement::new(vec![a, b], colour(series.style).stroke_width(2 * FINE as u32)))?;
         }
         marker(root, at, series.style)?;
     }
@@ -271,7 +272,7 @@ fn key(root: &Area<'_>, series: &Series, left: i32, middle: i32) -> Drawn {
         marker(root, (left + 18 * FINE, middle), series.style)?;
     }
     let font = ("sans-serif", FONT * FINE).into_font();
-    let at = (left + 42 * FINE, middle - FONT * FINE / 2);
+    let at = (left + 42 * FINE, middle - FONT * FINE * 2 / 5);
     root.draw(&Text::new(series.label.clone(), at, font))?;
     Ok(())
 }

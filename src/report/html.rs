@@ -15,11 +15,11 @@ const STYLE: &str = include_str!("style.css");
 /// # Errors
 /// The drawing library's own, in words.
 pub fn render(page: &Page) -> Result<String, String> {
+    let several = page.sections.len() > 1;
     let mut sections = Vec::new();
     for (i, section) in page.sections.iter().enumerate() {
-        sections.push(section_markup(i, section)?);
+        sections.push(section_markup(i, section, several)?);
     }
-    let several = page.sections.len() > 1;
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
@@ -68,14 +68,14 @@ fn inline(svg: &str) -> PreEscaped<String> {
     PreEscaped(svg.trim_start().to_string())
 }
 
-fn section_markup(index: usize, section: &Section) -> Result<Markup, String> {
+fn section_markup(index: usize, section: &Section, headed: bool) -> Result<Markup, String> {
     let mut figures = Vec::new();
     for figure in &section.figures {
         figures.push((figure, draw::svg(figure)?));
     }
     Ok(html! {
         section id=(format!("section-{index}")) {
-            h2 { (section.title) }
+            @if headed { h2 { (section.title) } }
             @if !section.missing.is_empty() {
                 div.missing role="note" { ul { @for text in &section.missing { li { (prose(text)) } } } }
             }

@@ -134,7 +134,7 @@ fn how_sure(pooled: &Pooled, closest: &Pair, runner_up: &str) -> String {
     let best = &pooled.arms[closest.first].arm;
     let p = closest.improvement;
     let sure = format!(
-        "A run of `{best}` ends above a run of `{runner_up}` on the same family with probability {}{}",
+        "A run of `{best}` ends above a run of `{runner_up}` on the same family, seeds not paired, with probability {}{}",
         digits(p.value),
         brackets(p.interval)
     );
@@ -142,9 +142,9 @@ fn how_sure(pooled: &Pooled, closest: &Pair, runner_up: &str) -> String {
         (None, _) => {
             format!("{sure}; with so few seeds who is ahead may be chance: nothing can be said about how sure this is.")
         }
-        (Some(_), 1) => format!("{sure}; the interval of the difference excludes zero, on these families and budgets."),
+        (Some(_), 1) => format!("{sure}; the interval of the paired difference excludes zero, on these families at this budget."),
         _ => format!(
-            "{sure}; the interval of the difference contains zero, so these runs do not show which of the two is better."
+            "{sure}; the interval of the paired difference contains zero, so these runs do not show which of the two is better."
         ),
     }
 }
