@@ -14,6 +14,7 @@ Examples:
   stillpoint train navigation/sgmrl --smoke    the same at toy size, in about a second
   stillpoint train my.toml --set outer.estimator=maml --seed 2
   stillpoint evaluate runs/navigation-sgmrl-1-1
+  stillpoint compare bandits                   estimators against each other at equal budget
   stillpoint gradient --mdps my.json --theta zeros --alpha 1 --inner-batch 2 --estimators sgmrl,maml
   stillpoint tasks --show navigation/sgmrl
 
@@ -39,6 +40,9 @@ enum Command {
     /// Returns after 0..K adaptation steps on fresh tasks: does adaptation help?
     #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(Evaluate),
+    /// Run a suite: estimators against each other at an equal budget of environment steps.
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Compare),
     /// Hold gradient estimators against the exact gradient of a tabular family.
     #[command(after_help = GRADIENT_EXAMPLES)]
     Gradient(Gradient),
@@ -76,6 +80,17 @@ Examples:
   stillpoint evaluate runs/navigation-sgmrl-1-1
   stillpoint evaluate runs/navigation-sgmrl-1-1 --steps 3 --shots 5,10,20 --json
   stillpoint evaluate runs/navigation-sgmrl-1-1 --plot paths.svg --episodes paths.csv";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  stillpoint compare tabular --smoke                     a shipped suite at toy size, in seconds
+  stillpoint compare tabular --out runs/tabular --jobs 2
+  stillpoint compare --resume --out runs/tabular         the runs that are missing, and no other
+  stillpoint compare my-suite.toml --out runs/mine
+
+Shipped suites: analytic, bandits, classic-control, navigation, tabular; configs/README.md says what each shows and
+what it costs, and explains the format. A run that diverges or fails is a row of the result, not the end. Ctrl-C keeps
+the runs that are finished.";
 
 const GRADIENT_EXAMPLES: &str = "\
 Examples:
@@ -148,6 +163,28 @@ struct Evaluate {
     /// JSON instead of a table
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Compare {
+    /// Suite file (TOML) or name of a shipped suite
+    #[arg(required_unless_present = "resume")]
+    suite: Option<String>,
+    /// Shrink budget, seeds, grids and every size to run in seconds
+    #[arg(long)]
+    smoke: bool,
+    /// Suite directory [default: a fresh runs/compare-NAME-N]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Continue the suite in --out; needs no SUITE
+    #[arg(long, requires = "out", conflicts_with = "force")]
+    resume: bool,
+    /// Replace the suite in --out
+    #[arg(long)]
+    force: bool,
+    /// Runs at a time, one thread each; no result depends on it [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    jobs: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -265,6 +302,10 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             json: e.json,
             quiet,
         }),
+        Command::Compare(Compare { suite, smoke, out, resume, force, jobs }) => {
+            let jobs = jobs.map(|n| n as usize);
+            app::compare::run(app::compare::Request { suite, smoke, out, resume, force, jobs, quiet })
+        }
         Command::Gradient(g) => app::gradient::run(app::gradient::Request {
             mdps: g.mdps,
             config: g.config,
@@ -351,6 +392,7 @@ mod tests {
             "evaluate r -q",
             "gradient c -q",
             "report r -q",
+            "compare s -q",
             "check -q",
             "tasks -q",
             "completions -q bash",

@@ -14,6 +14,19 @@ fn cpu() -> Option<f64> {
     None
 }
 
+/// Processor time the calling thread has used, in seconds.
+#[cfg(unix)]
+pub fn thread_cpu() -> Option<f64> {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Some(t.tv_sec as f64 + t.tv_nsec as f64 * 1e-9)
+}
+
+/// Processor time the calling thread has used: not known on this system.
+#[cfg(not(unix))]
+pub fn thread_cpu() -> Option<f64> {
+    None
+}
+
 /// Clock of a run that may have had sessions before this one.
 pub struct Clock {
     begun: Instant,

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod clock;
+pub mod compare;
 pub mod completions;
 pub mod evaluate;
 pub mod failure;

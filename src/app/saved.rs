@@ -35,19 +35,23 @@ pub fn policy(loaded: &Loaded) -> Result<Policy, Failure> {
     policy.map_err(|why| Failure::Usage(format!("{}: section `policy`: {why}", loaded.source)))
 }
 
-fn flatten(prefix: &str, value: &toml::Value, out: &mut Vec<(String, String)>) {
+/// Leaves by dotted key. A list of tables with names (of the arms of a suite, say) is keyed by name.
+fn flatten(prefix: &str, value: &toml::Value, out: &mut Vec<(String, toml::Value)>) {
+    let below = |key: &str| if prefix.is_empty() { key.to_string() } else { format!("{prefix}.{key}") };
     match value {
-        toml::Value::Table(table) => {
-            for (key, value) in table {
-                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                flatten(&path, value, out);
-            }
+        toml::Value::Table(table) => table.iter().for_each(|(key, value)| flatten(&below(key), value, out)),
+        toml::Value::Array(list) if !list.is_empty() && list.iter().all(|item| name(item).is_some()) => {
+            list.iter().for_each(|item| flatten(&below(name(item).unwrap_or_default()), item, out));
         }
-        other => out.push((prefix.to_string(), config::tree::shown(other))),
+        other => out.push((prefix.to_string(), other.clone())),
     }
 }
 
-fn flat(text: &str) -> Vec<(String, String)> {
+fn name(item: &toml::Value) -> Option<&str> {
+    item.get("name")?.as_str()
+}
+
+fn flat(text: &str) -> Vec<(String, toml::Value)> {
     let mut out = Vec::new();
     if let Ok(table) = text.parse::<toml::Table>() {
         flatten("", &toml::Value::Table(table), &mut out);
@@ -55,17 +59,24 @@ fn flat(text: &str) -> Vec<(String, String)> {
     out
 }
 
-/// Keys in which two resolved configurations differ: (key, first, second), `unset` where one has no such key.
+/// Keys in which two resolved configurations (or suites) differ: (key, first, second), `unset` where one has no such key.
 pub fn differences(first: &str, second: &str) -> Vec<(String, String, String)> {
     let (a, b) = (flat(first), flat(second));
-    let of = |side: &[(String, String)], key: &str| {
-        side.iter().find(|(k, _)| k == key).map_or("unset".to_string(), |(_, v)| v.clone())
-    };
+    let of = |side: &[(String, toml::Value)], key: &str| side.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
     let mut keys: Vec<&String> = a.iter().chain(&b).map(|(k, _)| k).collect();
     keys.sort();
     keys.dedup();
-    let rows = keys.into_iter().map(|k| (k.clone(), of(&a, k), of(&b, k)));
-    rows.filter(|(_, x, y)| x != y).collect()
+    let rows = keys.into_iter().map(|k| (k, of(&a, k), of(&b, k))).filter(|(_, x, y)| x != y);
+    let shown = |v: Option<toml::Value>| v.map_or("unset".to_string(), |v| config::tree::shown(&v));
+    rows.map(|(k, x, y)| (k.clone(), shown(x), shown(y))).collect()
+}
+
+/// The first few differences in words, for the message of a refusal.
+pub fn in_words(differences: &[(String, String, String)]) -> String {
+    let one = |(key, old, new): &(String, String, String)| format!("`{key}` is {old}, asked for {new}");
+    let shown: Vec<String> = differences.iter().take(5).map(one).collect();
+    let more = if differences.len() > 5 { format!(" and {} more", differences.len() - 5) } else { String::new() };
+    shown.join("; ") + &more
 }
 
 #[cfg(test)]
@@ -77,5 +88,14 @@ mod tests {
         let found = differences("a = 1\n[b]\nc = 2\nd = 3\n", "a = 1\n[b]\nc = 5\ne = 4\n");
         let named: Vec<String> = found.iter().map(|(k, x, y)| format!("{k}: {x} {y}")).collect();
         assert_eq!(named, ["b.c: 2 5", "b.d: 3 unset", "b.e: unset 4"]);
+    }
+
+    #[test]
+    fn long_lists_are_compared_and_named_tables_are_keyed_by_name() {
+        let list = |last: u32| format!("seeds = [{}{last}]\n", "12345678, ".repeat(9));
+        let found = differences(&list(1), &list(2));
+        assert_eq!(found.len(), 1, "though both are too long to show");
+        let found = differences("[[arms]]\nname = \"a\"\nx = 1\n", "[[arms]]\nname = \"a\"\nx = 2\n");
+        assert_eq!(in_words(&found), "`arms.a.x` is 1, asked for 2");
     }
 }

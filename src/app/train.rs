@@ -148,13 +148,10 @@ fn refuse_changes(dir: &Path, recorded: &Loaded, asked: &Loaded, iterations_may_
     if differences.is_empty() {
         return Ok(());
     }
-    let shown: Vec<String> =
-        differences.iter().take(5).map(|(k, old, new)| format!("`{k}` is {old}, asked for {new}")).collect();
-    let more = if differences.len() > 5 { format!(" and {} more", differences.len() - 5) } else { String::new() };
     Err(Failure::Usage(format!(
-        "{}: the run has another configuration: {}{more}; only --iterations can change",
+        "{}: the run has another configuration: {}; only --iterations can change",
         dir.display(),
-        shown.join("; ")
+        saved::in_words(&differences)
     )))
 }
 

@@ -13,6 +13,7 @@ pub mod preset;
 pub mod raw;
 mod resolve;
 mod smoke;
+pub mod suite;
 pub mod tree;
 mod validate;
 

@@ -107,7 +107,8 @@ fn value_of(text: &str) -> Value {
     }
 }
 
-fn insert(table: &mut Table, key: &str, value: &Value) -> Result<(), String> {
+/// Sets a dotted key.
+pub(crate) fn insert(table: &mut Table, key: &str, value: &Value) -> Result<(), String> {
     let mut at = table;
     let mut parts = key.split('.').map(str::trim).peekable();
     while let Some(part) = parts.next() {

@@ -36,6 +36,8 @@ pub struct TaskReturns {
     pub returns: Vec<f64>,
     /// The task's named parameters.
     pub parameters: Vec<(String, f64)>,
+    /// Environment steps spent on adapting and measuring.
+    pub environment_steps: u64,
 }
 
 /// Adapts to each fresh task and measures the return before and after every step, on episodes of their own.
@@ -50,10 +52,10 @@ pub fn evaluate<F: Real>(
     let one = |i: usize| {
         let task = task(family, plan.seed, i);
         let mut returns = Vec::with_capacity(plan.steps + 1);
-        visit(&task, policy, theta, alpha, inner, plan, i, &mut |_, batch, _| {
+        let environment_steps = visit(&task, policy, theta, alpha, inner, plan, i, &mut |_, batch, _| {
             returns.push(score(batch).0);
         });
-        TaskReturns { returns, parameters: task.parameters() }
+        TaskReturns { returns, parameters: task.parameters(), environment_steps }
     };
     (0..plan.tasks).into_par_iter().map(one).collect()
 }
@@ -66,7 +68,8 @@ pub fn task(family: &dyn Family, seed: u64, i: usize) -> Task {
 /// Shown the measuring batch and the parameters after each adaptation step.
 pub type Visit<'a, F> = dyn FnMut(usize, &Batch<F>, &[F]) + 'a;
 
-/// Adapts to one task and shows `visit(k, batch, theta_k)` the measuring batch after each of 0..=K steps.
+/// Adapts to one task and shows `visit(k, batch, theta_k)` the measuring batch after each of 0..=K steps. Returns the
+/// environment steps this took.
 pub fn visit<F: Real>(
     task: &Task,
     policy: &Policy,
@@ -76,19 +79,23 @@ pub fn visit<F: Real>(
     plan: &EvaluationPlan,
     index: usize,
     visit: &mut Visit<'_, F>,
-) {
+) -> u64 {
     let at = Address::new(plan.seed, Purpose::Evaluate).task(index);
     let mut theta = theta.to_vec();
     let (mut tape, mut ws) = (Tape::default(), Workspace::default());
+    let mut spent = 0;
     for k in 0..=plan.steps {
         // even steps of the address measure, odd ones adapt; step 0 of iteration 0 drew the task
         let measured = collect(task, policy, &theta, 0..plan.episodes, at.iteration(1).step(2 * k), &mut tape);
+        spent += measured.steps() as u64;
         visit(k, &measured, &theta);
         if k < plan.steps {
             let batch = collect(task, policy, &theta, 0..plan.shots, at.iteration(1).step(2 * k + 1), &mut tape);
+            spent += batch.steps() as u64;
             let step = inner::step(policy, theta, batch, std::mem::take(&mut tape), &inner.advantage, &mut ws);
             theta = inner::adapt(&step.theta, alpha, &step.gradient);
             tape = step.tape;
         }
     }
+    spent
 }

@@ -1,28 +1,9 @@
 //! The choice of a step size: a pure function of tuning records, which never sees a reporting seed.
 
 use super::suite::{Outcome, Phase, RunRecord};
-use serde::{Deserialize, Serialize};
-
-/// Score of a tuning run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Select {
-    /// Return after adaptation at the end of the run.
-    #[default]
-    Final,
-    /// Mean return after adaptation over the environment steps of the run: the area under its curve.
-    Area,
-}
+use crate::config::suite::Select;
 
 impl Select {
-    /// Name in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Select::Final => "final",
-            Select::Area => "area",
-        }
-    }
-
     /// Score of a run, `None` if it did not finish. Points at the same step count have no width in the area.
     pub fn score(self, record: &RunRecord) -> Option<f64> {
         let last = record.points.last().filter(|_| record.outcome == Outcome::Finished)?;

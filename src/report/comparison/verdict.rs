@@ -142,7 +142,9 @@ fn how_sure(pooled: &Pooled, closest: &Pair, runner_up: &str) -> String {
         (None, _) => {
             format!("{sure}; with so few seeds who is ahead may be chance: nothing can be said about how sure this is.")
         }
-        (Some(_), 1) => format!("{sure}; the interval of the paired difference excludes zero, on these families at this budget."),
+        (Some(_), 1) => {
+            format!("{sure}; the interval of the paired difference excludes zero, on these families at this budget.")
+        }
         _ => format!(
             "{sure}; the interval of the paired difference contains zero, so these runs do not show which of the two is better."
         ),

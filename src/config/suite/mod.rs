@@ -1,0 +1,220 @@
+//! Suites for `compare`: arms, families and seeds at an equal budget of environment steps; file to validated [`Suite`].
+//!
+//! The configuration of a run is its family's (preset, then `set`) with the arm's `set`, one point of the arm's `grid` and the
+//! seed. An arm with a `preset` takes the whole learner (every section but `[family]`) from there; the family's `set` still
+//! applies to it. Every configuration passes the checks of `train` before anything runs.
+
+pub mod raw;
+mod read;
+mod resolve;
+pub mod shipped;
+mod smoke;
+
+pub use resolve::resolved;
+
+use super::{Error, Loaded, Overrides, overrides, tree};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use toml::{Table, Value};
+
+/// One point of a grid: keys and values in the suite's order.
+pub type Setting = Vec<(String, f64)>;
+
+/// Score of a tuning run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Select {
+    /// Return after adaptation at the end of the run.
+    #[default]
+    Final,
+    /// Mean return after adaptation over the environment steps of the run: the area under its curve.
+    Area,
+}
+
+impl Select {
+    /// Name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Select::Final => "final",
+            Select::Area => "area",
+        }
+    }
+}
+
+/// Evaluation along each run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evaluate {
+    /// Evaluations along the budget, besides the one before training.
+    pub points: usize,
+    /// Fresh tasks of each evaluation.
+    pub tasks: usize,
+    /// Measuring episodes per task, before and after adaptation.
+    pub episodes: usize,
+    /// Exact V_zeta where the family can be enumerated.
+    pub exact: bool,
+    /// Stationarity gap of V_zeta.
+    pub gap: bool,
+}
+
+/// A family of the suite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Family {
+    /// Name in the suite.
+    pub name: String,
+    /// Environment steps each run may spend on training.
+    pub budget: u64,
+    /// Returns that count as 0 and 1 when families are pooled.
+    pub score: Option<[f64; 2]>,
+    /// Training configuration before `set`.
+    config: Table,
+    /// Changed keys, dotted.
+    set: Vec<(String, Value)>,
+}
+
+/// An arm of the suite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arm {
+    /// Name in the suite.
+    pub name: String,
+    /// Whole learner, if it does not start from the family's.
+    config: Option<Table>,
+    /// Changed keys, dotted.
+    set: Vec<(String, Value)>,
+    /// Keys and the values to try.
+    grid: Vec<(String, Vec<f64>)>,
+    /// Families it runs on, by index.
+    families: Vec<usize>,
+}
+
+/// An arm on a family.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// Index of the family.
+    pub family: usize,
+    /// Index of the arm.
+    pub arm: usize,
+    /// Grid points; one, empty, if the arm has no grid.
+    pub settings: Vec<Setting>,
+    /// Most environment steps of one iteration, for each setting.
+    pub steps_per_iteration: Vec<u64>,
+    /// Policy parameters: with the budget, a guess at how long a run takes.
+    pub parameters: u64,
+}
+
+/// A validated suite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suite {
+    /// Name.
+    pub name: String,
+    /// What it costs, in words.
+    pub cost: Option<String>,
+    /// Score that settings are chosen by.
+    pub select: Select,
+    /// Whether every grid point is run on the reporting seeds.
+    pub report_grid: bool,
+    /// Whether every run is shrunk as by `train --smoke`.
+    pub shrink: bool,
+    /// Seeds that settings are chosen on; no reporting seed is among them.
+    pub tuning: Vec<u64>,
+    /// Seeds that are reported.
+    pub reporting: Vec<u64>,
+    /// Evaluation along each run.
+    pub evaluate: Evaluate,
+    /// Families.
+    pub families: Vec<Family>,
+    /// Arms.
+    pub arms: Vec<Arm>,
+    /// Every arm on every family it runs on, family by family.
+    pub cells: Vec<Cell>,
+    /// What the user should know, one line each.
+    pub notes: Vec<String>,
+    /// File or embedded suite, for messages.
+    pub source: String,
+}
+
+/// Loads SUITE: a path, or the name of a shipped suite.
+///
+/// # Errors
+/// Names the file, the key (or the arm and the family) and what is allowed.
+pub fn load(name: &str, smoke: bool) -> Result<Suite, Error> {
+    let path = Path::new(name);
+    if path.exists() && !path.is_dir() {
+        let text = super::read_text(path)?;
+        let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        return parse(&text, name, tree::Format::of(path), base, smoke);
+    }
+    match shipped::text(name) {
+        Some(text) => {
+            let source = format!("configs/compare/{name}.toml");
+            parse(text, &source, tree::Format::Toml, Path::new("."), smoke)
+        }
+        None => Err(shipped::missing(name)),
+    }
+}
+
+/// Parses and validates suite `text`; `source` names it in messages and `base` is where files it names are looked for.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(text: &str, source: &str, format: tree::Format, base: &Path, smoke: bool) -> Result<Suite, Error> {
+    let error = |key: String, message: String| Error { source: source.to_string(), key, message };
+    let table = tree::parse(text, format).map_err(|message| error(String::new(), message))?;
+    let mut raw = raw::Raw::from_table(table).map_err(|f| error(f.key, f.message))?;
+    if smoke {
+        smoke::shrink(&mut raw);
+    }
+    read::suite(raw, source, base)
+}
+
+impl Cell {
+    /// Whether a setting has to be chosen.
+    pub fn is_tuned(&self) -> bool {
+        self.settings.len() > 1
+    }
+}
+
+impl Suite {
+    /// Tuning and reporting runs of a cell.
+    pub fn runs(&self, cell: &Cell) -> [usize; 2] {
+        let tuning = if cell.is_tuned() { cell.settings.len() * self.tuning.len() } else { 0 };
+        let reported = if self.report_grid { cell.settings.len() } else { 1 };
+        [tuning, reported * self.reporting.len()]
+    }
+
+    /// Plan and family of one run, through every check of `train`.
+    ///
+    /// # Errors
+    /// Names suite, arm, family and key.
+    pub fn plan(&self, family: usize, arm: usize, setting: &Setting, seed: u64) -> Result<Loaded, Error> {
+        plan(&self.source, &self.families[family], &self.arms[arm], setting, seed, self.shrink)
+    }
+}
+
+/// [`Suite::plan`] of parts.
+fn plan(
+    source: &str,
+    family: &Family,
+    arm: &Arm,
+    setting: &[(String, f64)],
+    seed: u64,
+    shrink: bool,
+) -> Result<Loaded, Error> {
+    let source = format!("{source}: arm `{}` on family `{}`", arm.name, family.name);
+    let error = |key: &str, message: String| Error { source: source.clone(), key: key.to_string(), message };
+    let mut table = arm.config.clone().unwrap_or_else(|| family.config.clone());
+    if let Some(section) = family.config.get("family").filter(|_| arm.config.is_some()) {
+        table.insert("family".into(), section.clone());
+    }
+    let setting = setting.iter().map(|(key, x)| (key.clone(), number(*x)));
+    for (key, value) in family.set.iter().chain(&arm.set).cloned().chain(setting) {
+        overrides::insert(&mut table, &key, &value).map_err(|message| error(&key, message))?;
+    }
+    let text = toml::to_string(&table).map_err(|e| error("", format!("cannot be written as TOML: {e}")))?;
+    let overrides = Overrides { seed: Some(seed), smoke: shrink, ..Overrides::default() };
+    super::parse(&text, &source, tree::Format::Toml, Path::new("."), &overrides)
+}
+
+/// A grid value for the configuration: whole numbers as such, so that they fit keys that count.
+fn number(x: f64) -> Value {
+    if x.fract() == 0.0 && x.abs() < 1e15 { Value::Integer(x as i64) } else { Value::Float(x) }
+}
