@@ -54,6 +54,9 @@ enum Command {
     /// Watch a run while it trains, or look at one that has ended.
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(Watch),
+    /// One HTML page with figures and tables from finished or half-finished runs and suites.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(Report),
     /// Validate a configuration or a run without running; print what it would do.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
@@ -110,6 +113,13 @@ Examples:
 
 Only reads the run directory. Without a terminal it prints lines (--plain) until the run ends, whatever way it ends.
 NO_COLOR=1 turns colours off.";
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  stillpoint report runs/navigation-sgmrl-1-1              writes runs/navigation-sgmrl-1-1/report/report.html
+  stillpoint report runs/compare-bandits-1
+  stillpoint report runs/a-1-1 runs/a-2-1 --out both       runs that differ by their seed only are one group with bands
+
+A half-written run or suite gives a partial report that says on top what is missing.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -262,6 +272,13 @@ struct Watch {
     /// Print rows whose number N divides (with --plain)
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count())]
     every: u64,
+struct Report {
+    /// Directories of runs, suites or stationarity studies, or files of `gradient --json`
+    #[arg(value_name = "RUN_OR_SUITE", required = true)]
+    inputs: Vec<PathBuf>,
+    /// Directory of the report [default: `report` inside the run or suite]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -355,6 +372,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Watch(Watch { run, plain, once, every }) => {
             app::watch::run(app::watch::Request { run, plain, once, every, quiet })
         }
+        Command::Report(Report { inputs, out }) => app::report::run(app::report::Request { inputs, out, quiet }),
         Command::Check(Check { target, set, smoke }) => {
             app::check::run(app::check::Request { target, set, smoke, quiet })
         }
@@ -421,6 +439,7 @@ mod tests {
             "gradient c -q",
             "stationarity c -q",
             "watch r -q",
+            "report r -q",
             "compare s -q",
             "check -q",
             "tasks -q",

@@ -11,6 +11,7 @@ pub mod gradient_report;
 pub mod interrupt;
 pub mod learnt;
 pub mod progress;
+pub mod report;
 pub mod saved;
 pub mod stationarity;
 pub mod tasks;

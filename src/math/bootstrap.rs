@@ -8,7 +8,7 @@ use rand::{Rng, RngExt};
 pub const RESAMPLES: usize = 4000;
 
 /// Linear interpolation between order statistics (Hyndman & Fan 1996, type 7); `sorted` is not empty, `p` in [0, 1].
-fn quantile(sorted: &[f64], p: f64) -> f64 {
+pub(super) fn quantile(sorted: &[f64], p: f64) -> f64 {
     let at = p * (sorted.len() - 1) as f64;
     let (below, above) = (at.floor() as usize, at.ceil() as usize);
     sorted[below] + (at - at.floor()) * (sorted[above] - sorted[below])

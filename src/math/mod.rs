@@ -1,6 +1,7 @@
 //! Pure mathematics: returns, advantages, statistics; values in, values out.
 
 pub mod advantage;
+pub mod aggregate;
 pub mod baseline;
 pub mod bootstrap;
 pub mod gap;
@@ -8,5 +9,6 @@ pub mod hypothesis;
 pub mod optimal;
 pub mod real;
 pub mod returns;
+pub mod stratified;
 pub mod summary;
 pub mod theory;

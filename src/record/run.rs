@@ -13,6 +13,9 @@ const LOCK: &str = lock::NAME;
 const INFO: &str = "run.json";
 const CONFIG: &str = "config.toml";
 
+/// Directory in a run or a suite that `report` writes to; it is no part of the run, and stays when the run is replaced.
+pub const REPORT: &str = "report";
+
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -85,7 +88,7 @@ pub fn contents(dir: &Path) -> Result<Contents, Fault> {
         Ok(_) => {}
     }
     let names = file::names(dir)?;
-    let mut foreign: Vec<String> = names.iter().filter(|n| !is_ours(n)).cloned().collect();
+    let mut foreign: Vec<String> = names.iter().filter(|n| !is_ours(n) && *n != REPORT).cloned().collect();
     let folder = dir.join(checkpoint::FOLDER);
     if folder.is_dir() {
         let inside = file::names(&folder)?.into_iter().filter(|n| !checkpoint::is_ours(n));

@@ -1,3 +1,15 @@
-//! Drawings and tables made from what runs left behind.
+//! Drawings, tables and the HTML page made from what runs left behind.
 
+pub mod axis;
+pub mod bias;
+pub mod comparison;
+pub mod curve;
+pub mod draw;
+pub mod figure;
+pub mod html;
+pub mod input;
+pub mod page;
 pub mod paths;
+pub mod stationarity;
+pub mod suite;
+pub mod train;

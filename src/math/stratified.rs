@@ -1,0 +1,189 @@
+//! Stratified percentile bootstrap of suite aggregates: runs are resampled within each task, the tasks stay.
+//!
+//! As rliable's `StratifiedBootstrap` with `task_bootstrap = false` (Agarwal et al. 2021): the intervals say what another set of
+//! seeds on the same tasks would give, nothing about other tasks. Score matrices are `scores[task][run]`.
+//! The ends are the 2.5 % and 97.5 % quantiles of the resampled statistic, so with few runs intervals are somewhat narrow:
+//! for a mean over runs by the factor `sqrt((n-1)/n)`, and a little more for want of Student's t.
+
+use super::aggregate::profile;
+use super::bootstrap::quantile;
+use rand::{Rng, RngExt};
+
+/// A statistic of one score matrix.
+type Statistic<'a> = &'a dyn Fn(&[Vec<f64>]) -> f64;
+
+/// A statistic of two score matrices.
+type StatisticOfTwo<'a> = &'a dyn Fn(&[Vec<f64>], &[Vec<f64>]) -> f64;
+
+/// Whether every task has the two runs without which its noise cannot be seen.
+fn resamplable(scores: &[Vec<f64>]) -> bool {
+    !scores.is_empty() && scores.iter().all(|runs| runs.len() >= 2)
+}
+
+/// Overwrites `drawn` (shaped as `scores`) with runs drawn with replacement within each task.
+fn resample(scores: &[Vec<f64>], drawn: &mut [Vec<f64>], rng: &mut impl Rng) {
+    for (runs, drawn) in scores.iter().zip(drawn) {
+        drawn.iter_mut().for_each(|score| *score = runs[rng.random_range(0..runs.len())]);
+    }
+}
+
+/// Ends of the percentile interval of resampled statistics; none without values or if one is not finite.
+fn ends(mut values: Vec<f64>) -> Option<[f64; 2]> {
+    if values.is_empty() || values.iter().any(|v| !v.is_finite()) {
+        return None;
+    }
+    values.sort_by(f64::total_cmp);
+    Some([quantile(&values, 0.025), quantile(&values, 0.975)])
+}
+
+/// Two-sided 95 % interval `[low, high]` of `statistic(scores)`: stratified percentile bootstrap with `resamples` replicates.
+///
+/// `None` if a task has fewer than two runs (its noise cannot be seen, and an interval without it would be too narrow), without
+/// tasks, without resamples, or if the statistic of a resample is not finite.
+pub fn interval(
+    scores: &[Vec<f64>],
+    statistic: Statistic<'_>,
+    resamples: usize,
+    rng: &mut impl Rng,
+) -> Option<[f64; 2]> {
+    if !resamplable(scores) {
+        return None;
+    }
+    let mut drawn = scores.to_vec();
+    let mut replicate = || {
+        resample(scores, &mut drawn, rng);
+        statistic(&drawn)
+    };
+    ends((0..resamples).map(|_| replicate()).collect())
+}
+
+/// As [`interval`] for a statistic of two matrices whose runs have nothing to do with each other: both are resampled
+/// independently, as rliable does for the probability of improvement. `None` as there, for either matrix.
+pub fn interval_of_two(
+    x: &[Vec<f64>],
+    y: &[Vec<f64>],
+    statistic: StatisticOfTwo<'_>,
+    resamples: usize,
+    rng: &mut impl Rng,
+) -> Option<[f64; 2]> {
+    if !resamplable(x) || !resamplable(y) {
+        return None;
+    }
+    let (mut drawn_x, mut drawn_y) = (x.to_vec(), y.to_vec());
+    let mut replicate = || {
+        resample(x, &mut drawn_x, rng);
+        resample(y, &mut drawn_y, rng);
+        statistic(&drawn_x, &drawn_y)
+    };
+    ends((0..resamples).map(|_| replicate()).collect())
+}
+
+/// `statistic(x) - statistic(y)` with its 95 % interval, where run `j` of a task shares its seed between `x` and `y`.
+///
+/// Each replicate takes the **same** resampled runs of both, so the noise that a seed brings to both cancels; if the seeds
+/// have nothing in common the interval is about that of [`interval_of_two`]. No interval as for [`interval`].
+/// Panics unless `x` and `y` have the same tasks with the same numbers of runs: leave out, in both, seeds that one lacks.
+pub fn paired_difference(
+    x: &[Vec<f64>],
+    y: &[Vec<f64>],
+    statistic: Statistic<'_>,
+    resamples: usize,
+    rng: &mut impl Rng,
+) -> (f64, Option<[f64; 2]>) {
+    let same_runs = x.iter().map(Vec::len).eq(y.iter().map(Vec::len));
+    assert!(same_runs, "paired scores need the same tasks and runs");
+    let point = statistic(x) - statistic(y);
+    if !resamplable(x) {
+        return (point, None);
+    }
+    let (mut drawn_x, mut drawn_y) = (x.to_vec(), y.to_vec());
+    let mut replicate = || {
+        for task in 0..x.len() {
+            let runs = x[task].len();
+            for run in 0..runs {
+                let from = rng.random_range(0..runs);
+                drawn_x[task][run] = x[task][from];
+                drawn_y[task][run] = y[task][from];
+            }
+        }
+        statistic(&drawn_x) - statistic(&drawn_y)
+    };
+    let interval = ends((0..resamples).map(|_| replicate()).collect());
+    (point, interval)
+}
+
+/// Pointwise 95 % bands of [`profile`], one `[low, high]` per threshold, all from the same resamples.
+///
+/// Pointwise: the whole profile lies inside its bands less often than each of its points does. `None` as for [`interval`].
+pub fn profile_bands(
+    scores: &[Vec<f64>],
+    thresholds: &[f64],
+    resamples: usize,
+    rng: &mut impl Rng,
+) -> Option<Vec<[f64; 2]>> {
+    if !resamplable(scores) {
+        return None;
+    }
+    let mut drawn = scores.to_vec();
+    let mut replicates = vec![Vec::with_capacity(resamples); thresholds.len()];
+    for _ in 0..resamples {
+        resample(scores, &mut drawn, rng);
+        for (values, value) in replicates.iter_mut().zip(profile(&drawn, thresholds)) {
+            values.push(value);
+        }
+    }
+    replicates.into_iter().map(ends).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::aggregate::{iqm, mean, probability_of_improvement};
+    use super::*;
+    use rand::SeedableRng;
+
+    fn rng() -> rand_chacha::ChaCha8Rng {
+        rand_chacha::ChaCha8Rng::seed_from_u64(5)
+    }
+
+    #[test]
+    fn no_interval_where_noise_cannot_be_seen() {
+        let (one, two) = ([vec![1.0, 2.0], vec![3.0]], [vec![1.0, 2.0], vec![3.0, 4.0]]);
+        assert_eq!(interval(&one, &iqm, 100, &mut rng()), None);
+        assert_eq!(interval(&two, &iqm, 0, &mut rng()), None);
+        assert_eq!(interval(&[], &mean, 100, &mut rng()), None);
+        assert_eq!(interval_of_two(&two, &one, &probability_of_improvement, 100, &mut rng()), None);
+        assert_eq!(paired_difference(&one, &one, &mean, 100, &mut rng()), (0.0, None));
+        assert_eq!(profile_bands(&one, &[0.0], 100, &mut rng()), None);
+        let diverged = [vec![1.0, f64::NAN]];
+        assert_eq!(interval(&diverged, &iqm, 100, &mut rng()), None);
+        assert!(interval(&two, &iqm, 100, &mut rng()).is_some());
+    }
+
+    #[test]
+    fn resampling_stays_within_the_task() {
+        let scores = [vec![0.0, 1.0, 2.0], vec![10.0, 11.0], vec![20.0, 20.0]];
+        let mut drawn = scores.to_vec();
+        let mut rng = rng();
+        let mut seen = [[false; 3]; 3];
+        for _ in 0..100 {
+            resample(&scores, &mut drawn, &mut rng);
+            for (task, runs) in drawn.iter().enumerate() {
+                assert_eq!(runs.len(), scores[task].len());
+                runs.iter().for_each(|r| seen[task][(r - 10.0 * task as f64) as usize] = true);
+            }
+        }
+        assert_eq!(seen, [[true, true, true], [true, true, false], [true, false, false]]);
+    }
+
+    #[test]
+    fn a_shared_seed_cancels() {
+        let y = [vec![0.0, 100.0, -50.0, 7.0], vec![1.0, 2.0, 3.0, 1e6]];
+        let x = y.clone().map(|runs| runs.iter().map(|s| s + 1.0).collect::<Vec<f64>>());
+        let (point, Some([low, high])) = paired_difference(&x, &y, &mean, 200, &mut rng()) else {
+            panic!("no interval")
+        };
+        for value in [point, low, high] {
+            assert!((value - 1.0).abs() < 1e-9, "{point} [{low}, {high}]");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a path given to `report` holds, read as far as it is there.
+
+use super::stationarity::Study;
+use super::train::TrainRun;
+use crate::record::suite_dir::{self, SuiteDir};
+use crate::record::{self, Fault, rows};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::path::Path;
+
+/// One input of a report.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Directory of `compare`.
+    Suite(Box<SuiteDir>),
+    /// Directory of `train`.
+    Train(Box<TrainRun>),
+    /// Directory of `stationarity`.
+    Stationarity(Box<Study>),
+    /// File of `gradient --json`, by its path.
+    Gradient(String, Box<Value>),
+}
+
+fn bad(path: &Path, why: &str) -> Fault {
+    Fault::Unusable(format!("{}: {why}", path.display()))
+}
+
+fn text(path: &Path) -> Result<String, Fault> {
+    std::fs::read_to_string(path).map_err(|e| bad(path, &format!("cannot be read: {e}")))
+}
+
+/// Lines of a JSON file without a torn last one; empty if there is no such file.
+///
+/// # Errors
+/// The file is unreadable, or a line that is not the last one is not what is expected.
+pub fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Fault> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = text(path)?;
+    let lines: Vec<&str> = text.lines().collect();
+    let mut read = Vec::new();
+    for (i, line) in lines.iter().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(row) => read.push(row),
+            Err(_) if i + 1 == lines.len() => break,
+            Err(e) => return Err(bad(path, &format!("line {}: {e}", i + 1))),
+        }
+    }
+    Ok(read)
+}
+
+/// Reads what lies at `path`.
+///
+/// # Errors
+/// Nothing is there, or it is nothing a report can be made of; names the path and what is expected.
+pub fn read(path: &Path) -> Result<Input, Fault> {
+    if path.is_file() {
+        return gradient(path);
+    }
+    let has = |name: &str| path.join(name).exists();
+    if has(suite_dir::INFO) || has(suite_dir::CONFIG) {
+        return Ok(Input::Suite(Box::new(suite_dir::read(path)?)));
+    }
+    if has(super::stationarity::SUMMARY) || has(super::stationarity::ROWS) {
+        return Ok(Input::Stationarity(Box::new(Study::read(path)?)));
+    }
+    if has("run.json") || has(rows::NAME) {
+        return Ok(Input::Train(Box::new(TrainRun::read(path)?)));
+    }
+    match path.is_dir() {
+        true => Err(bad(
+            path,
+            "nothing to report on: expected the directory of a run (run.json), of a suite (suite.json) or of a stationarity \
+             study (stationarity.json), or a file made by `gradient --json`",
+        )),
+        false => Err(bad(path, "no such directory; expected that of a run, a suite or a stationarity study")),
+    }
+}
+
+fn gradient(path: &Path) -> Result<Input, Fault> {
+    let expected =
+        "is not what `gradient --json` prints; expected such a file, or the directory of a run, a suite or a study";
+    let value: Value = serde_json::from_str(&text(path)?).map_err(|e| bad(path, &format!("{expected} ({e})")))?;
+    let findings = value.get("estimators").and_then(Value::as_object);
+    match findings.is_some_and(|f| f.values().any(|e| e.get("bias_norm").is_some())) {
+        true => Ok(Input::Gradient(path.display().to_string(), Box::new(value))),
+        false => Err(bad(path, expected)),
+    }
+}
+
+/// A run directory opened for reading, with a message where it is half-written.
+pub(super) fn open(dir: &Path) -> Result<record::run::Opened, Fault> {
+    record::open(dir)
+}

@@ -1,0 +1,135 @@
+//! The section of a suite: who won, per family and pooled, with curves and sensitivity, and what is not there yet.
+
+pub mod curves;
+pub mod pooled;
+pub mod tables;
+
+use super::comparison::{self, verdict};
+use super::page::Section;
+use crate::record::suite::{Outcome, Phase};
+use crate::record::suite_dir::{Status, SuiteDir};
+
+/// The section of `suite`.
+pub fn section(suite: &SuiteDir) -> Section {
+    let comparison = comparison::compare(suite);
+    let mut figures: Vec<_> = pooled::figures(&comparison).into_iter().collect();
+    figures.extend(curves::figures(suite, &comparison));
+    let mut missing = missing(suite);
+    missing.extend(comparison.notes.iter().cloned());
+    Section {
+        title: format!("Suite {}", suite.info.name),
+        name: super::figure::slug(&suite.info.name),
+        missing,
+        sentences: verdict::sentences(&comparison).to_vec(),
+        tables: tables::tables(suite, &comparison),
+        figures,
+        reading: reading(&comparison),
+        provenance: provenance(suite),
+        configuration: Some(suite.config.clone()),
+    }
+}
+
+/// What a complete suite would have and this one has not.
+fn missing(suite: &SuiteDir) -> Vec<String> {
+    let mut missing = Vec::new();
+    let done = suite.records.len() as u64;
+    if done < suite.planned || suite.status != Status::Finished {
+        let state = match suite.status {
+            Status::Running => "is still running, or was killed",
+            Status::Interrupted => "was interrupted",
+            Status::Finished => "is marked as finished",
+        };
+        missing.push(format!("Partial report: {done} of {} runs are done; the suite {state}.", suite.planned));
+    }
+    for path in &suite.unreadable {
+        missing.push(format!("Not readable and left out: {path}."));
+    }
+    let of = |family: &str, arm: &str, phase: Phase| suite.of(family, arm, phase).count();
+    let started = |arm: &str| suite.records.iter().any(|r| r.arm == arm);
+    for arm in &suite.info.arms {
+        let bare: Vec<String> = (suite.info.families.iter())
+            .filter(|f| {
+                of(&f.name, arm, Phase::Reporting) == 0 && (!started(arm) || of(&f.name, arm, Phase::Tuning) > 0)
+            })
+            .map(|f| f.name.clone())
+            .collect();
+        if !bare.is_empty() && done < suite.planned {
+            missing.push(format!("No reporting run yet of arm `{arm}` on {}.", bare.join(", ")));
+        }
+        for family in &suite.info.families {
+            let count =
+                suite.of(&family.name, arm, Phase::Reporting).filter(|r| suite.info.seeds.contains(&r.seed)).count();
+            if count > 0 && count < suite.info.seeds.len() {
+                let all = suite.info.seeds.len();
+                missing.push(format!("Arm `{arm}` on {}: {count} of {all} reporting seeds.", family.name));
+            }
+        }
+    }
+    let failed: Vec<_> = suite.records.iter().filter(|r| r.outcome == Outcome::Failed).collect();
+    if let Some(first) = failed.first() {
+        let why = first.reason.clone().unwrap_or_else(|| "no reason was recorded".into());
+        missing.push(format!(
+            "{} failed and {} no score; the first is arm `{}` on {}: {why}.",
+            comparison::runs_text(failed.len()),
+            if failed.len() == 1 { "has" } else { "have" },
+            first.arm,
+            first.family
+        ));
+    }
+    missing
+}
+
+fn reading(comparison: &comparison::Comparison) -> Vec<String> {
+    let mut reading = vec![
+        "The score of a run is its mean undiscounted return after adaptation on evaluation tasks that all arms share: at the end \
+         of the budget (final) or averaged over it (area under the curve). A run that diverged scores as the worst reporting run \
+         of its family."
+            .to_string(),
+        "Settings were chosen on tuning seeds; everything but the sensitivity figures shows held-out reporting seeds. Arms have \
+         equal budgets of environment steps, not of time."
+            .to_string(),
+        "Means over seeds and paired differences have Student's t-intervals (over several families with Welch and \
+         Satterthwaite's degrees of freedom). Interquartile means, medians, probabilities and profiles have percentile intervals \
+         of 2000 bootstrap resamples stratified by family, which are somewhat narrow with few seeds. All are 95 % intervals over \
+         seeds on these families; they say nothing of other families."
+            .to_string(),
+    ];
+    if let Some(pooled) = &comparison.pooled {
+        let scale = |f: &String| {
+            let scale = comparison.scales.iter().find(|s| s.family == *f)?;
+            let origin = if scale.stated {
+                "stated by the suite"
+            } else {
+                "least and greatest final return of its reporting runs"
+            };
+            let (low, high) = (verdict::digits(scale.low), verdict::digits(scale.high));
+            Some(format!("{f}: {low} is 0 and {high} is 1 ({origin})"))
+        };
+        let scales: Vec<String> = pooled.families.iter().filter_map(scale).collect();
+        reading.push(format!("Normalised scores: {}.", scales.join("; ")));
+    }
+    reading
+}
+
+fn provenance(suite: &SuiteDir) -> Vec<(String, String)> {
+    let info = &suite.info;
+    let seeds: Vec<String> = info.seeds.iter().map(ToString::to_string).collect();
+    let status = match info.status {
+        Status::Running => "running",
+        Status::Interrupted => "interrupted",
+        Status::Finished => "finished",
+    };
+    let seconds: f64 = suite.records.iter().map(|r| r.cpu_seconds).sum();
+    [
+        ("directory", suite.dir.display().to_string()),
+        ("suite", info.name.clone()),
+        ("status", format!("{status}, {} of {} runs", suite.records.len(), suite.planned)),
+        ("reporting seeds", seeds.join(", ")),
+        ("settings chosen by", info.select.clone()),
+        ("made by", format!("{} {}", info.program, info.version)),
+        ("machine", info.machine.clone()),
+        ("processor time", format!("{:.0} s over all runs", seconds)),
+    ]
+    .map(|(k, v)| (k.to_string(), v))
+    .to_vec()
+}

@@ -1,0 +1,313 @@
+//! The sections of training runs: runs that differ by their seed only are one group, with bands over seeds.
+
+pub mod curves;
+
+use super::comparison::verdict::{brackets, digits};
+use super::curve::ends;
+use super::figure::{Axis, Figure, Look, Series, slug};
+use super::page::{Column, Entry, Section, Table};
+use super::{curve, input};
+use crate::math::returns::mean;
+use crate::math::summary::Estimate;
+use crate::record::Fault;
+use crate::record::gap::{self, GapRow};
+use crate::record::rows::{self, Logged};
+use crate::record::run::{Info, Status};
+use std::path::Path;
+use toml::{Table as Toml, Value};
+
+/// Iterations at either end that a table averages.
+const WINDOW: usize = 10;
+
+/// A training run as far as it is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainRun {
+    /// Its directory, as given.
+    pub path: String,
+    /// Where it stands.
+    pub info: Info,
+    /// Resolved configuration, as text.
+    pub config: String,
+    /// The same, parsed; empty if it is no TOML.
+    pub table: Toml,
+    /// Rows of `metrics.jsonl`.
+    pub rows: Vec<Logged>,
+    /// Rows of `gap.jsonl`; empty without one.
+    pub gaps: Vec<GapRow>,
+}
+
+impl TrainRun {
+    /// Reads the run in `dir`.
+    ///
+    /// # Errors
+    /// It is not a run, half a run, or a row that is not the last is damaged.
+    pub fn read(dir: &Path) -> Result<TrainRun, Fault> {
+        let opened = input::open(dir)?;
+        let table = opened.config.parse().unwrap_or_default();
+        let (rows, gaps) = (rows::read(dir)?, input::lines(&dir.join(gap::NAME))?);
+        Ok(TrainRun { path: dir.display().to_string(), info: opened.info, config: opened.config, table, rows, gaps })
+    }
+
+    fn key(&self, path: &[&str]) -> Option<&Value> {
+        let (last, sections) = path.split_last()?;
+        sections.iter().try_fold(&self.table, |t, s| t.get(*s)?.as_table())?.get(*last)
+    }
+
+    fn text(&self, path: &[&str]) -> String {
+        self.key(path).and_then(Value::as_str).unwrap_or("?").to_string()
+    }
+
+    fn planned(&self) -> Option<i64> {
+        self.key(&["iterations"])?.as_integer()
+    }
+}
+
+/// Runs with the same configuration but for the seed (and how long they may go on).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// What tells it from the other groups, or the name of the preset.
+    pub label: String,
+    /// Its runs, by seed.
+    pub runs: Vec<TrainRun>,
+}
+
+fn flat(prefix: &str, table: &Toml, out: &mut Vec<(String, String)>) {
+    for (key, value) in table {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            Value::Table(inner) => flat(&path, inner, out),
+            Value::String(text) => out.push((path, text.clone())),
+            other => out.push((path, other.to_string())),
+        }
+    }
+}
+
+/// Everything that makes a run what it is, but for its seed, its name and its length.
+fn settings(run: &TrainRun) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    flat("", &run.table, &mut all);
+    all.retain(|(key, _)| !["seed", "name", "iterations"].contains(&key.as_str()) && !key.starts_with("record."));
+    all
+}
+
+/// Sorts runs into groups, in order of appearance.
+pub fn group(runs: Vec<TrainRun>) -> Vec<Group> {
+    let mut groups: Vec<(Vec<(String, String)>, Vec<TrainRun>)> = Vec::new();
+    for run in runs {
+        let key = settings(&run);
+        match groups.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, runs)) => runs.push(run),
+            None => groups.push((key, vec![run])),
+        }
+    }
+    let differs = |key: &str| {
+        let of = |g: &[(String, String)]| g.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
+        groups.iter().any(|(g, _)| of(g) != of(&groups[0].0))
+    };
+    let label = |(settings, runs): &(Vec<(String, String)>, Vec<TrainRun>)| {
+        let own: Vec<String> =
+            settings.iter().filter(|(k, _)| differs(k)).take(4).map(|(k, v)| format!("{k}={v}")).collect();
+        if own.is_empty() { runs[0].text(&["name"]) } else { own.join(", ") }
+    };
+    let labels: Vec<String> = groups.iter().map(label).collect();
+    let built = labels.into_iter().zip(groups).map(|(label, (_, mut runs))| {
+        runs.sort_by_key(|r| r.key(&["seed"]).and_then(Value::as_integer));
+        Group { label, runs }
+    });
+    built.collect()
+}
+
+/// Mean over a window of rows of each run; one number per run.
+fn windows(group: &Group, last: bool, f: fn(&Logged) -> f64) -> Vec<f64> {
+    let window = |run: &TrainRun| {
+        let width = WINDOW.min((run.rows.len() / 2).max(1)).min(run.rows.len());
+        let rows = if last { &run.rows[run.rows.len() - width..] } else { &run.rows[..width] };
+        mean(&rows.iter().map(f).collect::<Vec<_>>())
+    };
+    group.runs.iter().filter(|r| !r.rows.is_empty()).map(window).collect()
+}
+
+/// The same as an estimate: over runs, or with one run over the iterations of its window.
+fn estimate(group: &Group, last: bool, f: fn(&Logged) -> f64) -> Estimate {
+    if let [run] = group.runs.as_slice() {
+        let width = WINDOW.min((run.rows.len() / 2).max(1)).min(run.rows.len());
+        let rows = if last { &run.rows[run.rows.len() - width..] } else { &run.rows[..width] };
+        return Estimate::of(&rows.iter().map(f).collect::<Vec<_>>());
+    }
+    Estimate::of(&windows(group, last, f))
+}
+
+fn before(row: &Logged) -> f64 {
+    row.row.returns.first().map_or(f64::NAN, |e| e.mean)
+}
+
+fn after(row: &Logged) -> f64 {
+    row.row.returns.last().map_or(f64::NAN, |e| e.mean)
+}
+
+fn gain(row: &Logged) -> f64 {
+    row.row.gain.mean
+}
+
+fn sentences(group: &Group) -> Vec<String> {
+    let run = &group.runs[0];
+    let [start, end, gained] =
+        [(false, after as fn(&Logged) -> f64), (true, after), (true, gain)].map(|(l, f)| estimate(group, l, f));
+    if !end.mean.is_finite() {
+        return vec!["No iteration is recorded yet.".into()];
+    }
+    let shown = |e: &Estimate| format!("{}{}", digits(e.mean), brackets(ends(e)));
+    let (family, estimator) = (run.text(&["family", "name"]), run.text(&["outer", "estimator"]));
+    let moved = format!(
+        "`{estimator}` on `{family}`: the return after adaptation went from {} in the first iterations to {} in the last.",
+        shown(&start),
+        shown(&end)
+    );
+    let helps = match ends(&gained) {
+        Some([low, _]) if low > 0.0 => "adaptation helps",
+        Some([_, high]) if high < 0.0 => "adaptation hurts",
+        Some(_) => "whether adaptation helps cannot be told",
+        None => "one number has no interval",
+    };
+    vec![
+        moved,
+        format!("At the end adaptation changes the return by {}: {helps} on the training tasks.", shown(&gained)),
+    ]
+}
+
+fn missing(group: &Group) -> Vec<String> {
+    let mut missing = Vec::new();
+    for run in &group.runs {
+        let planned = run.planned().map_or_else(|| "?".into(), |n| n.to_string());
+        let state = match run.info.status {
+            Status::Finished => continue,
+            Status::Starting | Status::Running => "is still running, or was killed",
+            Status::Interrupted => "was interrupted",
+            Status::Diverged => "diverged",
+        };
+        let why = run.info.reason.as_ref().map_or_else(String::new, |r| format!(" ({r})"));
+        missing.push(format!("Partial: {} {state}{why}, {} of {planned} iterations.", run.path, run.rows.len()));
+    }
+    missing
+}
+
+fn table(groups: &[Group]) -> Table {
+    let line = |g: &Group| {
+        let cell = |last, f| {
+            let e = estimate(g, last, f);
+            Entry::interval(e.mean, ends(&e))
+        };
+        let rows = g.runs.iter().map(|r| r.rows.len()).max().unwrap_or(0);
+        let end = |f: fn(&Logged) -> f64| {
+            Entry::number(mean(&g.runs.iter().filter_map(|r| r.rows.last()).map(f).collect::<Vec<_>>()))
+        };
+        vec![
+            Entry::text(&g.label),
+            Entry::count(g.runs.len()),
+            Entry::count(rows),
+            end(|r| r.row.budget.environment_steps as f64),
+            cell(false, after),
+            cell(true, before),
+            cell(true, after),
+            cell(true, gain),
+            end(|r| r.row.budget.hvps as f64),
+            end(|r| r.seconds("seconds_since_start")),
+        ]
+    };
+    Table {
+        name: "table-returns".into(),
+        title: "Returns".into(),
+        caption: format!(
+            "Undiscounted returns (reward) on the training tasks, mean over the first or last {WINDOW} iterations at most. 95 % \
+             t-intervals over runs; with one run over the iterations, which are nearly independent while the parameters move slowly."
+        ),
+        columns: vec![
+            Column::plain("runs", "group"),
+            Column::plain("n", "runs"),
+            Column::plain("iterations", "iterations"),
+            Column::plain("environment steps", "environment_steps"),
+            Column::interval("after adaptation, first", "after_first"),
+            Column::interval("before adaptation, last", "before_last"),
+            Column::interval("after adaptation, last", "after_last"),
+            Column::interval("gain, last", "gain_last"),
+            Column::plain("HVPs", "hvps"),
+            Column::plain("seconds", "seconds"),
+        ],
+        lines: groups.iter().map(line).collect(),
+    }
+}
+
+/// After-adaptation returns of several groups in one frame.
+fn together(groups: &[Group]) -> Figure {
+    let series = groups.iter().enumerate().map(|(style, g)| {
+        let run =
+            |r: &TrainRun| r.rows.iter().map(|l| (l.row.budget.environment_steps as f64, after(l))).collect::<Vec<_>>();
+        let marks = curve::across(&g.runs.iter().map(run).collect::<Vec<_>>());
+        Series { label: format!("{} (n = {})", g.label, g.runs.len()), style, look: Look::Line, marks }
+    });
+    Figure {
+        name: "runs".into(),
+        title: "Runs compared".into(),
+        caption: "Mean undiscounted return after adaptation on the training tasks of each iteration, mean over the n runs of a group \
+                  with 95 % t-intervals over runs (none for a single run)."
+            .into(),
+        x: Axis::linear("training steps of the environment", "environment_steps"),
+        y: Axis::linear("return after adaptation (reward)", "return_after"),
+        series: series.collect(),
+    }
+}
+
+/// Sections of `runs`: one that compares groups, if there are several, and one per group.
+pub fn sections(runs: Vec<TrainRun>) -> Vec<Section> {
+    let groups = group(runs);
+    let mut sections = Vec::new();
+    if groups.len() > 1 {
+        let best = groups.iter().map(|g| (g, estimate(g, true, after))).max_by(|a, b| a.1.mean.total_cmp(&b.1.mean));
+        let mut reading = vec![
+            "Runs are grouped by configuration: those of a group differ by their seed only. Unlike the arms of a suite, groups need \
+             not have equal budgets, tuned settings or common evaluation tasks."
+                .to_string(),
+        ];
+        reading.extend(best.map(|(g, e)| {
+            format!(
+                "The highest return after adaptation in the last iterations is that of `{}`: {}{}.",
+                g.label,
+                digits(e.mean),
+                brackets(ends(&e))
+            )
+        }));
+        sections.push(Section {
+            title: "Runs compared".into(),
+            name: "runs".into(),
+            tables: vec![table(&groups)],
+            figures: vec![together(&groups)],
+            reading,
+            ..Section::default()
+        });
+    }
+    sections.extend(groups.iter().map(|g| one(g)));
+    sections
+}
+
+fn one(group: &Group) -> Section {
+    let first = &group.runs[0];
+    let joined = |f: &dyn Fn(&TrainRun) -> String| group.runs.iter().map(f).collect::<Vec<_>>().join(", ");
+    let seed = |r: &TrainRun| r.key(&["seed"]).map_or_else(|| "?".into(), ToString::to_string);
+    let provenance = [
+        ("directory", joined(&|r| r.path.clone())),
+        ("status", joined(&|r| format!("{:?}", r.info.status).to_lowercase())),
+        ("seed", joined(&seed)),
+        ("made by", format!("{} {}", first.info.program, first.info.version)),
+    ];
+    Section {
+        title: format!("Training {}", group.label),
+        name: slug(&group.label),
+        missing: missing(group),
+        sentences: sentences(group),
+        tables: vec![table(std::slice::from_ref(group))],
+        figures: curves::figures(group),
+        reading: Vec::new(),
+        provenance: provenance.map(|(k, v)| (k.to_string(), v)).to_vec(),
+        configuration: Some(first.config.clone()),
+    }
+}
