@@ -2,8 +2,10 @@
 //!
 //! As rliable's `StratifiedBootstrap` with `task_bootstrap = false` (Agarwal et al. 2021): the intervals say what another set of
 //! seeds on the same tasks would give, nothing about other tasks. Score matrices are `scores[task][run]`.
-//! The ends are the 2.5 % and 97.5 % quantiles of the resampled statistic, so with few runs intervals are somewhat narrow:
-//! for a mean over runs by the factor `sqrt((n-1)/n)`, and a little more for want of Student's t.
+//! The ends are the 2.5 % and 97.5 % quantiles of the resampled statistic, so with few runs the intervals are too narrow. For
+//! the mean of `T` tasks with `n` normal runs of equal variance they hold the truth with probability
+//! `P(|t_{T(n-1)}| <= 1.96 sqrt((n-1)/n))`: at one task 0.75, 0.85, 0.90, 0.93 for 3, 5, 10, 20 runs, at five tasks 0.86, 0.91,
+//! 0.93, 0.94.
 
 use super::aggregate::profile;
 use super::bootstrap::quantile;

@@ -1,5 +1,6 @@
 //! Integration tests, one binary.
 
+mod aggregate;
 mod architecture;
 mod bad_input;
 mod compare;
