@@ -272,6 +272,9 @@ struct Watch {
     /// Print rows whose number N divides (with --plain)
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count())]
     every: u64,
+}
+
+#[derive(Args, Debug)]
 struct Report {
     /// Directories of runs, suites or stationarity studies, or files of `gradient --json`
     #[arg(value_name = "RUN_OR_SUITE", required = true)]
