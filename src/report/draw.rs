@@ -177,7 +177,7 @@ fn band(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Drawn 
         let mut outline = side(1);
         outline.extend(side(0).into_iter().rev());
         if outline.len() > 3 {
-            root.draw(&Polygon::new(outline, colour(series.style).mix(0.16).filled()))?;
+            root.draw(&Polygon::new(outline, colour(series.style).mix(0.14).filled()))?;
         }
     }
     Ok(())

@@ -105,8 +105,9 @@ pub fn group(runs: Vec<TrainRun>) -> Vec<Group> {
         groups.iter().any(|(g, _)| of(g) != of(&groups[0].0))
     };
     let label = |(settings, runs): &(Vec<(String, String)>, Vec<TrainRun>)| {
-        let own: Vec<String> =
-            settings.iter().filter(|(k, _)| differs(k)).take(4).map(|(k, v)| format!("{k}={v}")).collect();
+        let short = |key: &str| key.rsplit('.').next().unwrap_or(key).to_string();
+        let own = settings.iter().filter(|(k, _)| differs(k)).take(4);
+        let own: Vec<String> = own.map(|(k, v)| format!("{}={v}", short(k))).collect();
         if own.is_empty() { runs[0].text(&["name"]) } else { own.join(", ") }
     };
     let labels: Vec<String> = groups.iter().map(label).collect();
