@@ -230,7 +230,7 @@ fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Dra
             continue;
         }
         // markers of different series are shifted against each other, so that they stay visible on one line
-        if every == usize::MAX || (i + series.style * every / 4) % every != 0 {
+        if every == usize::MAX || !(i + series.style * every / 4).is_multiple_of(every) {
             continue;
         }
         let Some(at) = places.value(m) else { continue };
