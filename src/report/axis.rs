@@ -68,7 +68,7 @@ pub fn short(x: f64) -> String {
     };
     match x.abs() {
         0.0 => "0".into(),
-        a if a >= 1e12 || a < 1e-5 => power(x),
+        a if !(1e-5..1e12).contains(&a) => power(x),
         a if a >= 1e9 => format!("{}G", plain(x / 1e9)),
         a if a >= 1e6 => format!("{}M", plain(x / 1e6)),
         a if a >= 1e4 => format!("{}k", plain(x / 1e3)),

@@ -177,7 +177,7 @@ fn band(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Drawn 
         let mut outline = side(1);
         outline.extend(side(0).into_iter().rev());
         if outline.len() > 3 {
-            root.draw(&Polygon::new(outline, colour(series.style).mix(0.16).filled()))?;
+            root.draw(&Polygon::new(outline, colour(series.style).mix(0.14).filled()))?;
         }
     }
     Ok(())
@@ -230,7 +230,7 @@ fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Dra
             continue;
         }
         // markers of different series are shifted against each other, so that they stay visible on one line
-        if every == usize::MAX || (i + series.style * every / 4) % every != 0 {
+        if every == usize::MAX || !(i + series.style * every / 4).is_multiple_of(every) {
             continue;
         }
         let Some(at) = places.value(m) else { continue };

@@ -142,7 +142,10 @@ impl Figure {
     }
 }
 
-/// A file name made of letters, digits and hyphens.
+/// Longest slug.
+const SLUG: usize = 40;
+
+/// A file name made of letters, digits and hyphens, 40 at most.
 pub fn slug(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
@@ -152,6 +155,7 @@ pub fn slug(text: &str) -> String {
             false => {}
         }
     }
+    out.truncate(SLUG);
     out.trim_end_matches('-').to_string()
 }
 

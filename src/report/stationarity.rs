@@ -15,6 +15,9 @@ pub const SUMMARY: &str = "stationarity.json";
 /// Name of its rows.
 pub const ROWS: &str = "stationarity.jsonl";
 
+/// A number with its 95 % interval, if it has one.
+type Interval = (f64, Option<[f64; 2]>);
+
 /// One measurement along a run of a study.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Row {
@@ -109,7 +112,7 @@ impl Study {
 }
 
 /// A number with its interval from `x`, or from an object with `mean`, `low` and `high`.
-fn estimate(value: &Value) -> Option<(f64, Option<[f64; 2]>)> {
+fn estimate(value: &Value) -> Option<Interval> {
     if let Some(x) = value.as_f64() {
         return Some((x, None));
     }
@@ -118,7 +121,7 @@ fn estimate(value: &Value) -> Option<(f64, Option<[f64; 2]>)> {
 }
 
 /// One number per row and estimator: a single seed with its own interval, several as mean with t-interval over seeds.
-fn line(study: &Study, estimator: &str, own: fn(&Row) -> Option<(f64, Option<[f64; 2]>)>) -> Vec<Mark> {
+fn line(study: &Study, estimator: &str, own: fn(&Row) -> Option<Interval>) -> Vec<Mark> {
     let seeds = study.seeds(estimator);
     let rows = |seed: u64| study.rows.iter().filter(move |r| r.estimator == estimator && r.seed == seed);
     if let [seed] = seeds.as_slice() {
@@ -133,7 +136,7 @@ fn line(study: &Study, estimator: &str, own: fn(&Row) -> Option<(f64, Option<[f6
 }
 
 /// Series per estimator, without those that have no mark.
-fn lines(study: &Study, own: fn(&Row) -> Option<(f64, Option<[f64; 2]>)>) -> Vec<Series> {
+fn lines(study: &Study, own: fn(&Row) -> Option<Interval>) -> Vec<Series> {
     let series = |(style, name): (usize, &String)| {
         let marks = line(study, name, own);
         Series { label: name.clone(), style, look: Look::Line, marks }
@@ -141,7 +144,7 @@ fn lines(study: &Study, own: fn(&Row) -> Option<(f64, Option<[f64; 2]>)>) -> Vec
     study.estimators().iter().enumerate().map(series).filter(|s| !s.marks.is_empty()).collect()
 }
 
-fn squared(row: &Row) -> Option<(f64, Option<[f64; 2]>)> {
+fn squared(row: &Row) -> Option<Interval> {
     let interval = row.gap_squared_interval.and_then(|[low, high]| Some([low?, high?]));
     Some((row.gap_squared?, interval))
 }

@@ -18,6 +18,8 @@ mod identities;
 mod mutation;
 mod probes;
 mod python;
+mod report;
+mod report_suite;
 mod run_directory;
 mod scratch;
 mod source;

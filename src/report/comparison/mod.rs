@@ -94,10 +94,13 @@ pub fn mean_over_families(differences: &[Vec<f64>], level: f64) -> (f64, Option<
     (mean, Some([mean - half, mean + half]))
 }
 
+/// Grid keys and values.
+type Setting = Vec<(String, f64)>;
+
 /// Reporting records of an arm on a family at the setting that was chosen, and that setting.
 ///
 /// The suite names its choices; where it does not (it was stopped before), a single reported setting is taken.
-fn reported<'a>(suite: &'a SuiteDir, family: &str, arm: &str) -> Option<(Vec<(String, f64)>, Vec<&'a RunRecord>)> {
+fn reported<'a>(suite: &'a SuiteDir, family: &str, arm: &str) -> Option<(Setting, Vec<&'a RunRecord>)> {
     let all: Vec<&RunRecord> =
         (suite.records.iter()).filter(|r| r.family == family && r.arm == arm && r.phase == Phase::Reporting).collect();
     let chosen = suite.info.chosen.iter().find(|c| c.family == family && c.arm == arm).map(|c| &c.setting);

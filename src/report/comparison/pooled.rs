@@ -82,13 +82,28 @@ fn improvement(x: &[Vec<f64>], y: &[Vec<f64>]) -> Statistic {
     Statistic { value: f(x, y), interval: stratified::interval_of_two(x, y, &f, RESAMPLES, &mut rng) }
 }
 
-/// Pools the arms that have runs on every family of the reference, the first arm with runs. `None` with fewer than two.
+/// The families to pool: those of some arm, such that most runs' worth of (arms with all of them) x families enter; two arms at
+/// least. `covered[i]` holds the families of arm i.
+fn choose<'a>(covered: &[Vec<&'a Scale>]) -> Option<Vec<&'a Scale>> {
+    let holds = |all: &[&Scale], some: &[&Scale]| some.iter().all(|s| all.iter().any(|a| a.family == s.family));
+    let arms = |families: &[&Scale]| covered.iter().filter(|c| holds(c, families)).count();
+    let candidates = covered.iter().filter(|c| !c.is_empty() && arms(c) >= 2);
+    let size = |c: &&Vec<&Scale>| (arms(c) * c.len(), c.len());
+    candidates.reduce(|best, c| if size(&c) > size(&best) { c } else { best }).cloned()
+}
+
+/// Pools arms over families that all of them have runs on. `None` if no two arms share a family.
 pub(super) fn pool(arms: &[String], cells: &[Cell], scales: &[Scale], notes: &mut Vec<String>) -> Option<Pooled> {
     let find =
         |arm: &str, family: &str| cells.iter().find(|c| c.arm == arm && c.family == family && !c.runs.is_empty());
     let covered = |arm: &str| scales.iter().filter(|s| find(arm, &s.family).is_some()).collect::<Vec<_>>();
-    let reference = arms.iter().find(|a| !covered(a).is_empty())?;
-    let scales = covered(reference);
+    let chosen = choose(&arms.iter().map(|a| covered(a)).collect::<Vec<_>>())?;
+    let left: Vec<&str> =
+        (scales.iter()).filter(|s| !chosen.iter().any(|c| c.family == s.family)).map(|s| s.family.as_str()).collect();
+    if !left.is_empty() {
+        notes.push(format!("Not pooled, because only some arms have runs there: {}.", left.join(", ")));
+    }
+    let scales = chosen;
     let mut pooled: Vec<(PooledArm, Vec<&Cell>)> = Vec::new();
     for arm in arms {
         let cells: Vec<&Cell> = scales.iter().filter_map(|s| find(arm, &s.family)).collect();
@@ -114,9 +129,6 @@ pub(super) fn pool(arms: &[String], cells: &[Cell], scales: &[Scale], notes: &mu
             improvement,
         };
         pooled.push((arm, cells));
-    }
-    if pooled.len() < 2 {
-        return None;
     }
     let pairs = pairs(&pooled, &scales);
     let families = scales.iter().map(|s| s.family.clone()).collect();

@@ -8,6 +8,7 @@ use super::comparison::{self, verdict};
 use super::page::Section;
 use crate::record::suite::{Outcome, Phase};
 use crate::record::suite_dir::{Status, SuiteDir};
+use toml::Table as Toml;
 
 /// The section of `suite`.
 pub fn section(suite: &SuiteDir) -> Section {
@@ -15,12 +16,16 @@ pub fn section(suite: &SuiteDir) -> Section {
     let mut figures: Vec<_> = pooled::figures(&comparison).into_iter().collect();
     figures.extend(curves::figures(suite, &comparison));
     let mut missing = missing(suite);
+    let mut sentences = verdict::sentences(&comparison).to_vec();
+    if is_partial(suite) && comparison.pooled.is_some() {
+        sentences[0] = format!("So far, with part of the runs: {}", sentences[0]);
+    }
     missing.extend(comparison.notes.iter().cloned());
     Section {
         title: format!("Suite {}", suite.info.name),
         name: super::figure::slug(&suite.info.name),
         missing,
-        sentences: verdict::sentences(&comparison).to_vec(),
+        sentences,
         tables: tables::tables(suite, &comparison),
         figures,
         reading: reading(&comparison),
@@ -29,11 +34,15 @@ pub fn section(suite: &SuiteDir) -> Section {
     }
 }
 
+fn is_partial(suite: &SuiteDir) -> bool {
+    (suite.records.len() as u64) < suite.planned || suite.status != Status::Finished
+}
+
 /// What a complete suite would have and this one has not.
 fn missing(suite: &SuiteDir) -> Vec<String> {
     let mut missing = Vec::new();
     let done = suite.records.len() as u64;
-    if done < suite.planned || suite.status != Status::Finished {
+    if is_partial(suite) {
         let state = match suite.status {
             Status::Running => "is still running, or was killed",
             Status::Interrupted => "was interrupted",
@@ -44,25 +53,10 @@ fn missing(suite: &SuiteDir) -> Vec<String> {
     for path in &suite.unreadable {
         missing.push(format!("Not readable and left out: {path}."));
     }
-    let of = |family: &str, arm: &str, phase: Phase| suite.of(family, arm, phase).count();
-    let started = |arm: &str| suite.records.iter().any(|r| r.arm == arm);
     for arm in &suite.info.arms {
-        let bare: Vec<String> = (suite.info.families.iter())
-            .filter(|f| {
-                of(&f.name, arm, Phase::Reporting) == 0 && (!started(arm) || of(&f.name, arm, Phase::Tuning) > 0)
-            })
-            .map(|f| f.name.clone())
-            .collect();
-        if !bare.is_empty() && done < suite.planned {
-            missing.push(format!("No reporting run yet of arm `{arm}` on {}.", bare.join(", ")));
-        }
-        for family in &suite.info.families {
-            let count =
-                suite.of(&family.name, arm, Phase::Reporting).filter(|r| suite.info.seeds.contains(&r.seed)).count();
-            if count > 0 && count < suite.info.seeds.len() {
-                let all = suite.info.seeds.len();
-                missing.push(format!("Arm `{arm}` on {}: {count} of {all} reporting seeds.", family.name));
-            }
+        let lacking: Vec<String> = suite.info.families.iter().filter_map(|f| lacking(suite, arm, &f.name)).collect();
+        if !lacking.is_empty() {
+            missing.push(format!("Reporting seeds of arm `{arm}`: {}.", lacking.join(", ")));
         }
     }
     let failed: Vec<_> = suite.records.iter().filter(|r| r.outcome == Outcome::Failed).collect();
@@ -77,6 +71,24 @@ fn missing(suite: &SuiteDir) -> Vec<String> {
         ));
     }
     missing
+}
+
+/// `FAMILY 3 of 10` where an arm has fewer reporting runs than seeds; `None` if it is complete or does not run there.
+fn lacking(suite: &SuiteDir, arm: &str, family: &str) -> Option<String> {
+    let settings: Toml = suite.config.parse().unwrap_or_default();
+    let arms = settings.get("arms").and_then(|a| a.as_array());
+    let own = arms.and_then(|a| a.iter().find(|t| t.get("name").and_then(|n| n.as_str()) == Some(arm)));
+    if let Some(only) = own.and_then(|a| a.get("families")?.as_array())
+        && !only.iter().any(|f| f.as_str() == Some(family))
+    {
+        return None;
+    }
+    let mut seeds: Vec<u64> = suite.of(family, arm, Phase::Reporting).map(|r| r.seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    let (done, all) = (seeds.len(), suite.info.seeds.len());
+    (done < all)
+        .then(|| if done == 0 { format!("none of {all} on {family}") } else { format!("{done} of {all} on {family}") })
 }
 
 fn reading(comparison: &comparison::Comparison) -> Vec<String> {

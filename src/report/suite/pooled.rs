@@ -75,7 +75,7 @@ fn differences(comparison: &Comparison) -> Figure {
             Some(Mark { x: place(f, i), y, interval, resolved: true, n: difference.pairs })
         };
         let marks = families.iter().enumerate().filter_map(mark).collect();
-        let against = comparison.cells.iter().find_map(|c| (c.arm == **arm).then(|| c.difference.as_ref()).flatten());
+        let against = comparison.cells.iter().find_map(|c| c.difference.as_ref().filter(|_| c.arm == **arm));
         let label = against.map_or_else(|| (*arm).clone(), |d| format!("{arm} − {}", d.against));
         Series { label, style: style(comparison, arm), look: Look::Points, marks }
     });

@@ -83,16 +83,19 @@ fn flat(prefix: &str, table: &Toml, out: &mut Vec<(String, String)>) {
 }
 
 /// Everything that makes a run what it is, but for its seed, its name and its length.
-fn settings(run: &TrainRun) -> Vec<(String, String)> {
-    let mut all = Vec::new();
+fn settings(run: &TrainRun) -> Settings {
+    let mut all = Settings::new();
     flat("", &run.table, &mut all);
     all.retain(|(key, _)| !["seed", "name", "iterations"].contains(&key.as_str()) && !key.starts_with("record."));
     all
 }
 
+/// Dotted keys and values.
+type Settings = Vec<(String, String)>;
+
 /// Sorts runs into groups, in order of appearance.
 pub fn group(runs: Vec<TrainRun>) -> Vec<Group> {
-    let mut groups: Vec<(Vec<(String, String)>, Vec<TrainRun>)> = Vec::new();
+    let mut groups: Vec<(Settings, Vec<TrainRun>)> = Vec::new();
     for run in runs {
         let key = settings(&run);
         match groups.iter_mut().find(|(k, _)| *k == key) {
@@ -104,9 +107,10 @@ pub fn group(runs: Vec<TrainRun>) -> Vec<Group> {
         let of = |g: &[(String, String)]| g.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
         groups.iter().any(|(g, _)| of(g) != of(&groups[0].0))
     };
-    let label = |(settings, runs): &(Vec<(String, String)>, Vec<TrainRun>)| {
-        let own: Vec<String> =
-            settings.iter().filter(|(k, _)| differs(k)).take(4).map(|(k, v)| format!("{k}={v}")).collect();
+    let label = |(settings, runs): &(Settings, Vec<TrainRun>)| {
+        let short = |key: &str| key.rsplit('.').next().unwrap_or(key).to_string();
+        let own = settings.iter().filter(|(k, _)| differs(k)).take(4);
+        let own: Vec<String> = own.map(|(k, v)| format!("{}={v}", short(k))).collect();
         if own.is_empty() { runs[0].text(&["name"]) } else { own.join(", ") }
     };
     let labels: Vec<String> = groups.iter().map(label).collect();
