@@ -289,7 +289,7 @@ pub fn sections(runs: Vec<TrainRun>) -> Vec<Section> {
             ..Section::default()
         });
     }
-    sections.extend(groups.iter().map(|g| one(g)));
+    sections.extend(groups.iter().map(one));
     sections
 }
 
