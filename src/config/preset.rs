@@ -35,6 +35,7 @@ presets!(
     "navigation/promp-point",
     "navigation/promp-v2-bug",
     "navigation/promp-walls",
+    "navigation/published-sgmrl",
     "navigation/pytorch-maml-rl",
     "navigation/sgmrl",
     "navigation/sgmrl-2-steps",
@@ -48,8 +49,18 @@ presets!(
     "tabular",
 );
 
-/// Text of the preset `name`.
+/// Short names: each code base with its own learner, optimiser and settings on its navigation task.
+pub const SHORT: &[(&str, &str)] = &[
+    ("learn2learn", "navigation/learn2learn"),
+    ("maml-rl", "navigation/maml"),
+    ("promp", "navigation/promp-corner"),
+    ("pytorch-maml-rl", "navigation/pytorch-maml-rl"),
+    ("sgmrl", "navigation/published-sgmrl"),
+];
+
+/// Text of the preset `name`, which may be a short name.
 pub fn text(name: &str) -> Option<&'static str> {
+    let name = SHORT.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long);
     PRESETS.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
 }
 

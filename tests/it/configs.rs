@@ -49,11 +49,11 @@ fn every_file_is_an_embedded_preset_and_is_described() {
 #[test]
 fn the_readme_names_every_key_and_estimator() {
     let readme = std::fs::read_to_string(source::root().join("configs/README.md")).expect("configs/README.md");
-    for section in ["", "policy", "inner", "outer"] {
+    for section in ["", "policy", "inner", "outer", "gap"] {
         let key = if section.is_empty() { "no_such".to_string() } else { format!("{section}.no_such") };
         let message = with(&[&format!("{key}=1")]).err().expect("unknown").message;
         let (_, allowed) = message.split_once("allowed: ").expect("a list");
-        for key in allowed.split(", ").filter(|k| !["family", "policy", "inner", "outer"].contains(k)) {
+        for key in allowed.split(", ").filter(|k| !["family", "policy", "inner", "outer", "gap"].contains(k)) {
             let dotted = if section.is_empty() { key.to_string() } else { format!("{section}.{key}") };
             let (short, long) = (format!("`{key}`"), format!("`{dotted}`"));
             assert!(readme.contains(&short) || readme.contains(&long), "configs/README.md does not explain {dotted}");

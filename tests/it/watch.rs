@@ -44,7 +44,7 @@ fn measured_gaps_are_shown() {
     let gap = |iteration: u64, interval: &str, root: &str| {
         format!(
             "{{\"iteration\":{iteration},\"environment_steps\":0,\"method\":\"u-statistic\",\"gap_squared\":0.0625,\
-             \"gap_squared_interval\":{interval},\"gap\":{root},\"groups\":8,\"noise\":0.1,\"measure_steps\":5,\"seconds\":0.1}}\n"
+             \"gap_squared_interval\":{interval},\"gap\":{root},\"groups\":8,\"noise\":0.1,\"value\":0.5,\"measure_steps\":5,\"seconds\":0.1}}\n"
         )
     };
     let path = dir.path().join("run/gap.jsonl");

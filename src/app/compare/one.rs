@@ -16,6 +16,7 @@ use crate::math::gap::Gap;
 use crate::math::real::Real;
 use crate::math::returns::mean;
 use crate::measure::adaptation::{self, EvaluationPlan};
+use crate::measure::gap::{GapPlan, Gauge};
 use crate::policy::Kind;
 use crate::record::suite::{Outcome, Point, RunRecord};
 use std::sync::Arc;
@@ -173,24 +174,30 @@ impl Probe<'_> {
         if [before, after, value.unwrap_or(0.0)].iter().any(|x| !x.is_finite()) {
             return Err(format!("a return of the evaluation was not finite after iteration {}", state.iteration));
         }
+        let gap = self.gap(learner, spent)?;
+        if gap.as_ref().is_some_and(|g| !g.gap_squared.is_finite()) {
+            return Err(format!("the gap was not finite after iteration {}", state.iteration));
+        }
         Ok(Point {
             environment_steps: state.budget.environment_steps,
             iteration: state.iteration,
             before,
             after,
             value,
-            gap: self.gap(&theta),
+            gap,
         })
     }
 
-    /// The gap of V_zeta at theta. HOOK: where V cannot be enumerated this is `None` until `measure::gap` is wired in here
-    /// (its environment steps belong into `RunRecord::measure_steps`).
-    fn gap(&self, theta: &[f64]) -> Option<Gap> {
+    /// The gap of V_zeta at theta by the best feasible method, where the suite asks for it; its samples are added to `spent`.
+    fn gap<F: Real>(&self, learner: &Learner<F>, spent: &mut u64) -> Result<Option<Gap>, String> {
         if !self.evaluate.gap {
-            return None;
+            return Ok(None);
         }
-        let problem = self.problem.as_ref()?;
-        let visits = problem.inner_batches().saturating_mul(theta.len() as u64);
-        (visits <= EXACT_LIMIT).then(|| Gap::exact(&problem.v_zeta_gradient(theta).gradient))
+        let (options, state) = (learner.options(), learner.state());
+        let plan = GapPlan::default();
+        let gauge = Gauge::new(self.family, learner.policy(), options.gamma, &options.inner, plan, self.seed)?;
+        let measured = gauge.measure(&state.theta, &state.alpha, state.iteration);
+        *spent += measured.environment_steps;
+        Ok(Some(measured.gap))
     }
 }
