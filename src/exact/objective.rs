@@ -153,18 +153,44 @@ impl Problem {
         first: usize,
     ) -> S {
         let mut sum = S::constant(0.0);
-        let mut phi = theta.to_vec();
+        let mut prefix = Prefix::new(theta, self.alpha / self.batch as f64, self.batch);
         multiset::for_each_from(all.len(), self.batch, first..first + 1, &mut |items, coefficient| {
-            let mut weight = S::constant(coefficient);
-            phi.copy_from_slice(theta);
-            for &j in items {
-                weight = weight * sampled.probability[j];
-                for (x, g) in phi.iter_mut().zip(&sampled.gradient[j]) {
-                    *x += g.scale(self.alpha / self.batch as f64);
-                }
-            }
-            sum += weight * self.adapted(model, all, &phi, steps - 1);
+            let (phi, probability) = prefix.adapted(items, sampled);
+            sum += probability.scale(coefficient) * self.adapted(model, all, phi, steps - 1);
         });
         sum
+    }
+}
+
+/// Partial sums along a batch: successive multisets share their first items, so that most batches cost one addition, not n.
+struct Prefix<S> {
+    items: Vec<usize>,
+    /// theta + alpha / n sum of the first k gradients, and the product of the first k probabilities; k = 0..=n.
+    partial: Vec<(Vec<S>, S)>,
+    step: f64,
+}
+
+impl<S: Scalar> Prefix<S> {
+    fn new(theta: &[S], step: f64, batch: usize) -> Prefix<S> {
+        let none = (theta.to_vec(), S::constant(1.0));
+        Prefix { items: Vec::with_capacity(batch), partial: vec![none; batch + 1], step }
+    }
+
+    /// Adapted parameters and probability (as an ordered draw) of the batch `items`.
+    fn adapted(&mut self, items: &[usize], sampled: &Sampled<S>) -> (&[S], S) {
+        let shared = self.items.iter().zip(items).take_while(|(a, b)| a == b).count();
+        self.items.truncate(shared);
+        for (k, &j) in items.iter().enumerate().skip(shared) {
+            self.items.push(j);
+            let (known, next) = self.partial.split_at_mut(k + 1);
+            let ((from, p), (to, q)) = (&known[k], &mut next[0]);
+            *q = *p * sampled.probability[j];
+            for ((to, from), g) in to.iter_mut().zip(from).zip(&sampled.gradient[j]) {
+                *to = *from;
+                *to += g.scale(self.step);
+            }
+        }
+        let (phi, probability) = &self.partial[items.len()];
+        (phi, *probability)
     }
 }
