@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$out"
 
 follow() { # family, alpha, inner episodes
-  $stillpoint stationarity "analytic/$1" --alpha "$2" --inner-batch "$3" --beta 2 --iterations 300 --out "$work/$1" -q
+  $stillpoint stationarity "analytic/$1" --alpha "$2" --inner-batch "$3" --beta 2 --iterations 100 --out "$work/$1" -q
   $stillpoint report "$work/$1" -q
   for kind in svg csv; do cp "$work/$1/report/gap.$kind" "$out/gap-$1.$kind"; done
   echo
