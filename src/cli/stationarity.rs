@@ -9,15 +9,18 @@ use std::path::PathBuf;
 /// Shown behind the help.
 pub const EXAMPLES: &str = "\
 Examples:
-  stillpoint stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2 --iterations 300
-  stillpoint stationarity --mdps my.json --dynamics sampled --alpha 1 --inner-batch 2 --beta 0.1 --tasks-per-batch 50 \\
-      --iterations 2000 --seeds 5 --epsilon 0.1,0.03 --out study
-  stillpoint stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2 --assert 'sgmrl.gap < 1e-3'
-  stillpoint stationarity navigation/sgmrl --dynamics sampled --estimators sgmrl-lgo --iterations 10 --gap-every 5 \\
-      --inner-batch 5 --outer-batch 5 --gap-tasks 1 --beta 1e-3
+  stillpoint stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2
+  stillpoint stationarity --mdps my.json --dynamics sampled --inner-batch 2 \\
+      --beta 0.1 --tasks-per-batch 50 --iterations 2000 --seeds 5 --out study
+  stillpoint stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2 \\
+      --assert 'sgmrl.gap < 1e-3'
+  stillpoint stationarity navigation/sgmrl --dynamics sampled --beta 1e-3 \\
+      --estimators sgmrl-lgo --inner-batch 5 --outer-batch 5 --gap-tasks 1 \\
+      --iterations 10 --gap-every 5
 
-An assertion is about the end of every seed. It holds if it holds for the whole 95 % interval of gap, gap_squared and
-average_gap_squared (value has none and is taken as it is); a diverged seed fails it. Exit code 4 if one does not hold.";
+An assertion is about the end of every seed. It holds if it holds for the whole
+95 % interval of gap, gap_squared and average_gap_squared; value has none and is
+taken as it is. A diverged seed fails it. Exit code 4 if one does not hold.";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Dynamics {
