@@ -108,6 +108,34 @@ fn an_interrupted_study_keeps_what_was_measured() {
     succeed(d, &format!("{LINE} --out s --force"));
 }
 
+/// Killed without a chance to say goodbye: the rows are there, at most one of them torn.
+#[test]
+fn a_killed_study_leaves_its_rows() {
+    let dir = place();
+    let d = dir.path();
+    let long =
+        "stationarity --mdps two.json --dynamics sampled --iterations 100000000 --gap-every 3 --seeds 2 --out s -q";
+    let mut child = stillpoint(d, long).stdout(Stdio::null()).spawn().expect("the binary starts");
+    let start = Instant::now();
+    while std::fs::read_to_string(d.join("s/stationarity.jsonl")).map_or(0, |t| t.lines().count()) < 20 {
+        assert!(start.elapsed() < Duration::from_secs(60), "rows are written as they are measured");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("ours");
+    child.wait().expect("ours");
+    let (study, rows) = read(&d.join("s")).expect("readable");
+    assert!(study.is_none() && rows.len() >= 19, "{}", rows.len());
+    assert!(succeed(d, "report s").contains("has not ended yet"));
+    // in order when it ends: the file is the same whatever measured first
+    for threads in ["1", "4"] {
+        let line = format!("{LINE} --dynamics sampled --seeds 3 --force --out t{threads}");
+        let done = stillpoint(d, &line).env("RAYON_NUM_THREADS", threads).output().expect("the binary starts");
+        assert!(done.status.success());
+    }
+    let text = |out: &str| std::fs::read_to_string(d.join(out).join("stationarity.jsonl")).expect("rows");
+    assert_eq!(text("t1"), text("t4"));
+}
+
 #[test]
 fn a_study_that_diverges_says_so_and_stays_readable() {
     let dir = place();

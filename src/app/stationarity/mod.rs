@@ -10,13 +10,14 @@ mod table;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use crate::math::gap::Method;
-use crate::record::stationarity::{Study, Writer};
+use crate::record::stationarity::{Row, Study, Writer};
 use assertion::Assertion;
 use rayon::prelude::*;
-use runs::Followed;
+use runs::{Followed, Keep};
 use setup::Setup;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 /// What is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,18 +103,25 @@ pub fn run(request: Request) -> Result<(), Failure> {
         summary::check_floor(&setup)?;
     }
     let interrupt = Interrupt::listen(request.quiet)?;
-    let mut writer = match &request.out {
-        Some(dir) => Some(Writer::create(dir, request.force)?),
+    let writer = match &request.out {
+        Some(dir) => Some(Mutex::new(Writer::create(dir, request.force)?)),
         None => None,
+    };
+    // rows reach the file as they are measured, whoever measures them: a killed study keeps them
+    let keep = |row: &Row| match &writer {
+        Some(writer) => Ok(writer.lock().expect("no writer panics").append(std::slice::from_ref(row))?),
+        None => Ok(()),
     };
     let remark = |text: &str| {
         if !request.quiet {
             let _ = writeln!(std::io::stderr(), "{text}"); // a closed stderr must not change the result
         }
     };
-    let found = follow(&setup, &request, &seeds, &interrupt)?;
+    let found = follow(&setup, &request, &seeds, &interrupt, &keep)?;
+    let mut writer = writer.map(|writer| writer.into_inner().expect("no writer panics"));
     if let Some(writer) = &mut writer {
-        found.iter().flatten().try_for_each(|followed| writer.append(&followed.rows))?;
+        let rows: Vec<&Row> = found.iter().flatten().flat_map(|followed| &followed.rows).collect();
+        writer.put_in_order(&rows)?;
     }
     let mut study = summary::study(&setup, &request, &found);
     if let Some(writer) = &mut writer {
@@ -162,11 +170,12 @@ fn follow(
     request: &Request,
     seeds: &[u64],
     interrupt: &Interrupt,
+    keep: &Keep<'_>,
 ) -> Result<Vec<Vec<Followed>>, Failure> {
     let seeds = if request.dynamics == DynamicsKind::Expected { &seeds[..1] } else { seeds };
     let one = |estimator: &crate::estimator::choice::Estimator, seed: u64| match request.dynamics {
-        DynamicsKind::Expected => runs::expected(setup, request, estimator, interrupt),
-        DynamicsKind::Sampled => runs::sampled(setup, request, estimator, seed, interrupt),
+        DynamicsKind::Expected => runs::expected(setup, request, estimator, interrupt, keep),
+        DynamicsKind::Sampled => runs::sampled(setup, request, estimator, seed, interrupt, keep),
     };
     setup
         .estimators

@@ -142,7 +142,7 @@ fn average(setup: &Setup, request: &Request, cell: &Cell, seed: u64, interrupt: 
         ..request.clone()
     };
     let estimator = Estimator::named("sgmrl", 1, LeaveGroupOutForm::Importance).expect("a name of ours");
-    let followed = runs::sampled(&setup, &request, &estimator, seed, interrupt)?;
+    let followed = runs::sampled(&setup, &request, &estimator, seed, interrupt, &|_| Ok(()))?;
     Ok(followed.run.average_gap_squared.mean)
 }
 

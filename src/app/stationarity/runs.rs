@@ -16,6 +16,9 @@ use crate::record::stationarity::{Final, Row, SeedRun};
 /// Rows written per run of expected dynamics at most, about.
 const ROWS: u64 = 1000;
 
+/// Takes a row as soon as it is measured.
+pub type Keep<'a> = dyn Fn(&Row) -> Result<(), Failure> + Sync + 'a;
+
 /// One run and everything measured along it.
 pub struct Followed {
     /// Rows; those of expected dynamics thinned.
@@ -39,6 +42,7 @@ struct Track<'a> {
     covered: bool,
     /// Iterations between measurements.
     every: u64,
+    keep: &'a Keep<'a>,
     rows: Vec<Row>,
     gaps: Vec<Gap>,
     sum: f64,
@@ -48,11 +52,17 @@ struct Track<'a> {
 }
 
 impl<'a> Track<'a> {
-    fn new(setup: &'a Setup, request: &'a Request, estimator: &'a Estimator, seed: u64, every: u64) -> Track<'a> {
+    fn new(
+        setup: &'a Setup,
+        request: &'a Request,
+        estimator: &'a Estimator,
+        [seed, every]: [u64; 2],
+        keep: &'a Keep<'a>,
+    ) -> Track<'a> {
         let hits = vec![None; request.epsilon.len()];
         let covered = covers(setup, request.dynamics, estimator).is_none();
         let (rows, gaps, thetas) = (Vec::new(), Vec::new(), Vec::new());
-        Track { setup, request, estimator, seed, covered, every, rows, gaps, sum: 0.0, hits, thetas, last: None }
+        Track { setup, request, estimator, seed, covered, every, keep, rows, gaps, sum: 0.0, hits, thetas, last: None }
     }
 
     /// Whether `iteration` is one of about `count` evenly spaced measurements.
@@ -64,7 +74,7 @@ impl<'a> Track<'a> {
     /// Takes one measurement in; `last` says that the run ends here. False, and nothing is taken in, if it is not finite.
     ///
     /// # Errors
-    /// The start is not finite: there is no run.
+    /// The start is not finite: there is no run. Or the row cannot be kept.
     fn push(&mut self, iteration: u64, theta: &[f64], value: f64, gap: Gap, last: bool) -> Result<bool, Failure> {
         let [low, high] = gap.gap_squared_interval;
         if ![value, gap.gap_squared, low, high].iter().all(|x| x.is_finite()) {
@@ -85,7 +95,7 @@ impl<'a> Track<'a> {
         // sampled gaps are dear and as many as were asked for; expected dynamics measure at every iteration
         if self.request.dynamics == DynamicsKind::Sampled || self.among(ROWS, iteration) || last {
             let bound = self.covered.then(|| self.bound(iteration)).flatten();
-            self.rows.push(Row {
+            let row = Row {
                 estimator: self.estimator.name.clone(),
                 seed: self.seed,
                 iteration,
@@ -93,7 +103,9 @@ impl<'a> Track<'a> {
                 gap,
                 average_gap_squared: self.sum / self.gaps.len() as f64,
                 bound,
-            });
+            };
+            (self.keep)(&row)?;
+            self.rows.push(row);
         }
         if self.among(12, iteration) {
             self.thetas.push(theta.to_vec());
@@ -172,15 +184,16 @@ pub fn gauge<'a>(setup: &'a Setup, request: &Request, seed: u64) -> Result<Gauge
 /// Ascends along the estimator's enumerated expectation.
 ///
 /// # Errors
-/// The start is not finite.
+/// The start is not finite, or a row cannot be kept.
 pub fn expected(
     setup: &Setup,
     request: &Request,
     estimator: &Estimator,
     interrupt: &Interrupt,
+    keep: &Keep<'_>,
 ) -> Result<Followed, Failure> {
     let problem = setup.problem.clone().expect("checked: expected dynamics are finite");
-    let mut track = Track::new(setup, request, estimator, request.seed, 1);
+    let mut track = Track::new(setup, request, estimator, [request.seed, 1], keep);
     let episodes = setup.options.outer.episodes;
     let mut dynamics = Dynamics::new(problem, estimator.clone(), episodes, setup.theta.clone(), setup.beta());
     let mut outcome = "finished";
@@ -207,13 +220,14 @@ pub fn expected(
 /// Ascends along the sampled estimator from a seed, measuring the gap on streams of its own.
 ///
 /// # Errors
-/// The gap cannot be measured as asked.
+/// The gap cannot be measured as asked, the start is not finite, or a row cannot be kept.
 pub fn sampled(
     setup: &Setup,
     request: &Request,
     estimator: &Estimator,
     seed: u64,
     interrupt: &Interrupt,
+    keep: &Keep<'_>,
 ) -> Result<Followed, Failure> {
     let mut options: Options = setup.options.clone();
     options.outer.estimator = estimator.clone();
@@ -223,7 +237,7 @@ pub fn sampled(
     learner.restore(state);
     let gauge = gauge(setup, request, seed).map_err(Failure::Usage)?;
     let every = request.gap_every.unwrap_or((request.iterations / 100).max(1));
-    let mut track = Track::new(setup, request, estimator, seed, every);
+    let mut track = Track::new(setup, request, estimator, [seed, every], keep);
     let (mut outcome, mut spent) = ("finished", 0);
     loop {
         let state = learner.state();
