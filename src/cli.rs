@@ -319,6 +319,13 @@ fn finite(text: &str) -> Result<f64, String> {
     }
 }
 
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x.is_finite() && x > 0.0 => Ok(x),
+        _ => Err("a finite number above 0 is needed".into()),
+    }
+}
+
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     let quiet = cli.quiet;
     match cli.command.unwrap_or_else(|| Command::Train(Train::default())) {

@@ -1,21 +1,26 @@
 //! `stationarity` on the command line.
 
-use super::{count, finite};
+use super::{count, finite, positive};
 use crate::app::stationarity::{DynamicsKind, Request};
 use crate::math::gap::Method;
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use std::path::PathBuf;
 
 /// Shown behind the help.
 pub const EXAMPLES: &str = "\
 Examples:
-  stillpoint stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2 --iterations 300
-  stillpoint stationarity --mdps my.json --dynamics sampled --alpha 1 --inner-batch 2 --beta 0.1 --tasks-per-batch 50 \\
-      --iterations 2000 --seeds 5 --epsilon 0.1,0.03 --out study
-  stillpoint stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2 --assert 'sgmrl.gap < 1e-3'
-  stillpoint stationarity navigation/sgmrl --dynamics sampled --estimators sgmrl-lgo --iterations 20 --gap-tasks 1
+  stillpoint stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2
+  stillpoint stationarity --mdps my.json --dynamics sampled --inner-batch 2 \\
+      --beta 0.1 --tasks-per-batch 50 --iterations 2000 --seeds 5 --out study
+  stillpoint stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2 \\
+      --assert 'sgmrl.gap < 1e-3'
+  stillpoint stationarity navigation/sgmrl --dynamics sampled --beta 1e-3 \\
+      --estimators sgmrl-lgo --inner-batch 5 --outer-batch 5 --gap-tasks 1 \\
+      --iterations 10 --gap-every 5
 
-An assertion holds if it holds for the whole 95 % interval; exit code 4 if one does not.";
+An assertion is about the end of every seed. It holds if it holds for the whole
+95 % interval of gap, gap_squared and average_gap_squared; value has none and is
+taken as it is. A diverged seed fails it. Exit code 4 if one does not hold.";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Dynamics {
@@ -36,9 +41,10 @@ enum GapMethod {
 }
 
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("what").required(true).args(["mdps", "config"]))]
 pub struct Stationarity {
     /// MDP file (JSON)
-    #[arg(long, value_name = "FILE", required_unless_present = "config", conflicts_with = "config")]
+    #[arg(long, value_name = "FILE")]
     mdps: Option<PathBuf>,
     /// Configuration or preset
     config: Option<String>,
@@ -70,7 +76,7 @@ pub struct Stationarity {
     #[arg(long, value_name = "K", default_value_t = 1000, value_parser = count())]
     iterations: u64,
     /// Outer step size of plain ascent [default: the configuration's if its optimiser is sgd, else 0.1]
-    #[arg(long, value_name = "B", value_parser = finite, allow_negative_numbers = true)]
+    #[arg(long, value_name = "B", value_parser = positive, allow_negative_numbers = true)]
     beta: Option<f64>,
     /// Start: a JSON file, `zeros`, `random:SEED` or `init` [default: zeros; init for a network]
     #[arg(long, value_name = "FILE|zeros|random:SEED|init")]
@@ -82,7 +88,14 @@ pub struct Stationarity {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count())]
     seeds: u64,
     /// Thresholds whose hitting times are reported
-    #[arg(long, value_name = "E,...", value_delimiter = ',', default_value = "0.1,0.03,0.01", value_parser = finite)]
+    #[arg(
+        long,
+        value_name = "E,...",
+        value_delimiter = ',',
+        default_value = "0.1,0.03,0.01",
+        value_parser = positive,
+        allow_negative_numbers = true
+    )]
     epsilon: Vec<f64>,
     /// Iterations between measurements (sampled dynamics) [default: a hundredth of the iterations]
     #[arg(long, value_name = "N", value_parser = count())]
@@ -99,7 +112,7 @@ pub struct Stationarity {
     /// Add a table of MAML's bias over alpha, n and reward offset
     #[arg(long)]
     floor: bool,
-    /// Add log-log slopes of the mean gap^2 over K and B (at least 5 seeds)
+    /// Add log-log slopes of sgmrl's mean gap^2 over K and B (needs --seeds 5 or more)
     #[arg(long)]
     rates: bool,
     /// Exit with 4 unless this holds, e.g. --assert 'sgmrl.gap < 1e-3' (repeatable)

@@ -191,9 +191,9 @@ impl Constants {
         2.0 * self.r_j
     }
 
-    /// 1 / L_V: the largest outer step size that the theorem covers; infinite if V is constant.
+    /// 1 / L_V: the largest outer step size that the theorem covers; the largest number if V is constant (files hold no infinity).
     pub fn largest_beta(&self) -> f64 {
-        1.0 / self.l_v
+        (1.0 / self.l_v).min(f64::MAX)
     }
 
     /// Trajectories of one outer iteration of `tasks` tasks: B (zeta n + n_o).

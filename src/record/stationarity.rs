@@ -200,15 +200,17 @@ impl Writer {
         Ok(Writer { dir: dir.to_path_buf(), rows })
     }
 
-    /// Appends rows.
+    /// Appends rows, in whatever order they come.
     pub fn append(&mut self, rows: &[Row]) -> Result<(), Fault> {
         let path = self.dir.join(ROWS);
-        let mut text = String::new();
-        for row in rows {
-            text += &serde_json::to_string(row).map_err(|e| Fault::Io(format!("{}: {e}", path.display())))?;
-            text.push('\n');
-        }
+        let text = lines(&path, rows)?;
         self.rows.write_all(text.as_bytes()).map_err(|e| file::io(&path, "cannot be written", &e))
+    }
+
+    /// Replaces all rows by `rows`, once nothing more is appended: the order of the file does not depend on the threads.
+    pub fn put_in_order(&mut self, rows: &[&Row]) -> Result<(), Fault> {
+        let path = self.dir.join(ROWS);
+        file::replace_durably(&path, lines(&path, rows.iter().copied())?.as_bytes())
     }
 
     /// Writes the study.
@@ -217,6 +219,16 @@ impl Writer {
         let text = serde_json::to_string_pretty(study).map_err(|e| Fault::Io(format!("{}: {e}", path.display())))?;
         file::replace_durably(&path, format!("{text}\n").as_bytes())
     }
+}
+
+/// One line per row.
+fn lines<'a>(path: &Path, rows: impl IntoIterator<Item = &'a Row>) -> Result<String, Fault> {
+    let mut text = String::new();
+    for row in rows {
+        text += &serde_json::to_string(row).map_err(|e| Fault::Io(format!("{}: {e}", path.display())))?;
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 fn is_ours(name: &str) -> bool {

@@ -23,6 +23,8 @@ mod report_suite;
 mod run_directory;
 mod scratch;
 mod source;
+mod stationarity;
+mod stationarity_record;
 mod theory;
 mod tidy;
 mod trust_region;

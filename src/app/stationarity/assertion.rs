@@ -1,7 +1,8 @@
 //! `--assert 'sgmrl.gap < 1e-3'`: checks on the end of a study, for other people's CI.
 
+use super::summary::average;
 use crate::app::failure::Failure;
-use crate::record::stationarity::{EstimatorRuns, Study};
+use crate::record::stationarity::{EstimatorRuns, Final, Study};
 
 /// Fields that can be asserted on.
 pub const FIELDS: [&str; 4] = ["gap", "gap_squared", "value", "average_gap_squared"];
@@ -71,7 +72,7 @@ impl Assertion {
         Ok(Assertion { text: text.trim().into(), left, relation, right })
     }
 
-    /// Whether the check holds for every value in the 95 % intervals, and what was found.
+    /// Whether the check holds for every value in the 95 % intervals of every seed, and what was found.
     pub fn holds(&self, study: &Study) -> (bool, String) {
         let (left, right) = (interval(&self.left, study), interval(&self.right, study));
         let holds = match self.relation {
@@ -80,8 +81,11 @@ impl Assertion {
             Relation::Greater => left[0] > right[1],
             Relation::GreaterOrEqual => left[0] >= right[1],
         };
-        let shown =
-            |x: [f64; 2]| if x[0] == x[1] { format!("{:.6e}", x[0]) } else { format!("[{:.3e}, {:.3e}]", x[0], x[1]) };
+        let shown = |x: [f64; 2]| match x {
+            [low, high] if low == high => format!("{low:.6e}"),
+            [low, high] if low.is_finite() && high.is_finite() => format!("[{low:.3e}, {high:.3e}]"),
+            _ => "a diverged run".into(),
+        };
         (holds, format!("{}: {} against {}", self.text, shown(left), shown(right)))
     }
 }
@@ -96,17 +100,22 @@ fn interval(term: &Term, study: &Study) -> [f64; 2] {
     of(run, field)
 }
 
+/// The smallest interval that holds those of all seeds; everything, if one of them diverged.
 fn of(run: &EstimatorRuns, field: &str) -> [f64; 2] {
-    let end = &run.r#final;
-    match field {
+    if run.seeds.iter().any(|s| s.outcome == "diverged") {
+        return [f64::NEG_INFINITY, f64::INFINITY];
+    }
+    if field == "average_gap_squared" {
+        let mean = average(&run.seeds);
+        return [mean.low.unwrap_or(mean.mean), mean.high.unwrap_or(mean.mean)];
+    }
+    let one = |end: &Final| match field {
         "gap" => end.gap_squared_interval.map(|x| x.max(0.0).sqrt()),
         "gap_squared" => end.gap_squared_interval,
-        "value" => [end.value; 2],
-        _ => {
-            let mean = run.bound.as_ref().map_or(run.seeds[0].average_gap_squared, |b| b.measured);
-            [mean.low.unwrap_or(mean.mean), mean.high.unwrap_or(mean.mean)]
-        }
-    }
+        _ => [end.value; 2],
+    };
+    let all = run.seeds.iter().map(|s| one(&s.r#final));
+    all.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]).unwrap_or([f64::NAN; 2])
 }
 
 #[cfg(test)]

@@ -10,13 +10,14 @@ mod table;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use crate::math::gap::Method;
-use crate::record::stationarity::{Study, Writer};
+use crate::record::stationarity::{Row, Study, Writer};
 use assertion::Assertion;
 use rayon::prelude::*;
-use runs::Followed;
+use runs::{Followed, Keep};
 use setup::Setup;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 /// What is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,20 +95,36 @@ pub fn run(request: Request) -> Result<(), Failure> {
     let parse = |text: &String| Assertion::parse(text, &request.estimators);
     let assertions = request.assertions.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     let setup = Setup::new(&request)?;
+    let seeds = seeds(&request)?;
+    if request.rates {
+        rates::check(&setup, &request)?;
+    }
+    if request.floor {
+        summary::check_floor(&setup)?;
+    }
     let interrupt = Interrupt::listen(request.quiet)?;
-    let mut writer = match &request.out {
-        Some(dir) => Some(Writer::create(dir, request.force)?),
+    let writer = match &request.out {
+        Some(dir) => Some(Mutex::new(Writer::create(dir, request.force)?)),
         None => None,
+    };
+    // rows reach the file as they are measured, whoever measures them: a killed study keeps them
+    let keep = |row: &Row| match &writer {
+        Some(writer) => Ok(writer.lock().expect("no writer panics").append(std::slice::from_ref(row))?),
+        None => Ok(()),
     };
     let remark = |text: &str| {
         if !request.quiet {
             let _ = writeln!(std::io::stderr(), "{text}"); // a closed stderr must not change the result
         }
     };
-    let found = follow(&setup, &request, &interrupt)?;
+    let found = follow(&setup, &request, &seeds, &interrupt, &keep)?;
+    let mut writer = writer.map(|writer| writer.into_inner().expect("no writer panics"));
+    if let Some(writer) = &mut writer {
+        let rows: Vec<&Row> = found.iter().flatten().flat_map(|followed| &followed.rows).collect();
+        writer.put_in_order(&rows)?;
+    }
     let mut study = summary::study(&setup, &request, &found);
     if let Some(writer) = &mut writer {
-        found.iter().flatten().try_for_each(|followed| writer.append(&followed.rows))?;
         writer.finish(&study)?; // what is computed is kept, whatever comes next
     }
     if study.status == "interrupted" {
@@ -115,7 +132,8 @@ pub fn run(request: Request) -> Result<(), Failure> {
     }
     if request.rates {
         remark("measuring rates");
-        study.rates = Some(rates::rates(&setup, &request, &interrupt)?);
+        study.rates = rates::rates(&setup, &request, &seeds, &interrupt)?;
+        study.notes.extend(rates::remark(&setup, &request));
     }
     if request.floor {
         study.floor = Some(summary::floor(&setup)?);
@@ -133,21 +151,31 @@ pub fn run(request: Request) -> Result<(), Failure> {
 
 fn interrupted(request: &Request) -> Failure {
     let kept = match &request.out {
-        Some(dir) => format!("{} keeps what was measured", dir.display()),
+        Some(dir) => format!("{0} keeps what was measured: stillpoint report {0}", dir.display()),
         None => "nothing was kept: give --out DIR to keep what is measured".into(),
     };
-    Failure::Interrupted(format!("interrupted; {kept}; `report` reads it as a partial study"))
+    Failure::Interrupted(format!("interrupted; {kept}"))
+}
+
+/// The seeds to run; expected dynamics have no use for more than one.
+fn seeds(request: &Request) -> Result<Vec<u64>, Failure> {
+    let last = request.seed.checked_add(request.seeds - 1);
+    let last = last.ok_or_else(|| Failure::Usage(format!("--seed {}: no room for --seeds above it", request.seed)))?;
+    Ok((request.seed..=last).collect())
 }
 
 /// Every estimator and seed, in order; runs share the machine.
-fn follow(setup: &Setup, request: &Request, interrupt: &Interrupt) -> Result<Vec<Vec<Followed>>, Failure> {
-    let seeds: Vec<u64> = match request.dynamics {
-        DynamicsKind::Expected => vec![request.seed],
-        DynamicsKind::Sampled => (request.seed..request.seed + request.seeds).collect(),
-    };
+fn follow(
+    setup: &Setup,
+    request: &Request,
+    seeds: &[u64],
+    interrupt: &Interrupt,
+    keep: &Keep<'_>,
+) -> Result<Vec<Vec<Followed>>, Failure> {
+    let seeds = if request.dynamics == DynamicsKind::Expected { &seeds[..1] } else { seeds };
     let one = |estimator: &crate::estimator::choice::Estimator, seed: u64| match request.dynamics {
-        DynamicsKind::Expected => Ok(runs::expected(setup, request, estimator, interrupt)),
-        DynamicsKind::Sampled => runs::sampled(setup, request, estimator, seed, interrupt),
+        DynamicsKind::Expected => runs::expected(setup, request, estimator, interrupt, keep),
+        DynamicsKind::Sampled => runs::sampled(setup, request, estimator, seed, interrupt, keep),
     };
     setup
         .estimators

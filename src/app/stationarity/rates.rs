@@ -5,6 +5,7 @@ use super::{DynamicsKind, Request, runs};
 use crate::app::failure::Failure;
 use crate::app::interrupt::Interrupt;
 use crate::estimator::choice::{Estimator, LeaveGroupOutForm};
+use crate::math::gap::Method;
 use crate::math::summary::Estimate;
 use crate::optim::Optimiser;
 use rayon::prelude::*;
@@ -37,7 +38,7 @@ fn sweeps(iterations: u64, tasks: usize, beta: f64) -> [Sweep; 3] {
     [
         Sweep { name: "large batch: beta fixed, B grows with K", versus: "K", order: -1.0, cells: large.to_vec() },
         Sweep { name: "any batch: B fixed, beta falls as K^-1/2", versus: "K", order: -0.5, cells: any.to_vec() },
-        Sweep { name: "noise: beta and K fixed", versus: "B", order: -1.0, cells: batch.to_vec() },
+        Sweep { name: "noise term: beta and K fixed", versus: "B", order: -1.0, cells: batch.to_vec() },
     ]
 }
 
@@ -50,12 +51,16 @@ fn slope(x: &[f64], y: &[f64]) -> f64 {
     cross / u.iter().map(|u| (u - mu) * (u - mu)).sum::<f64>()
 }
 
-/// Slopes of plain SG-MRL's mean gap^2, each with a t-interval over seeds.
+/// Whether rates can be measured; asked before anything runs.
 ///
 /// # Errors
-/// The gap is not exact here, or the sizes leave nothing to vary.
-pub fn rates(setup: &Setup, request: &Request, interrupt: &Interrupt) -> Result<Value, Failure> {
+/// There are too few seeds for an interval, the sizes leave nothing to vary, or the gap is not exact here.
+pub fn check(setup: &Setup, request: &Request) -> Result<(), Failure> {
     let tasks = setup.options.outer.tasks;
+    if request.seeds < 5 {
+        let given = request.seeds;
+        return Err(Failure::Usage(format!("--rates: intervals over seeds need --seeds 5 or more (is {given})")));
+    }
     if request.iterations < 16 || tasks < 8 {
         return Err(Failure::Usage(format!(
             "--rates: K and B are halved three times, so --iterations must be 16 or more (is {}) and --tasks-per-batch 8 or \
@@ -63,17 +68,39 @@ pub fn rates(setup: &Setup, request: &Request, interrupt: &Interrupt) -> Result<
             request.iterations
         )));
     }
-    if setup.problem.is_none() {
-        let why = setup.theory.as_ref().err().cloned().unwrap_or_default();
-        return Err(Failure::Usage(format!("--rates needs the exact gap: {why}")));
+    let enumerated = Request { dynamics: DynamicsKind::Sampled, method: Some(Method::Enumerated), ..request.clone() };
+    match runs::gauge(setup, &enumerated, request.seed) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(Failure::Usage(format!("--rates needs the exact gap: {why}"))),
     }
-    let seeds: Vec<u64> = (request.seed..request.seed + request.seeds.max(5)).collect();
+}
+
+/// What a reader must know about the step sizes that were swept.
+pub fn remark(setup: &Setup, request: &Request) -> Option<String> {
+    let (constants, _) = setup.theory.as_ref().ok()?;
+    let sweeps = sweeps(request.iterations, setup.options.outer.tasks, setup.beta());
+    let top = sweeps.iter().flat_map(|s| &s.cells).map(|c| c.beta).fold(0.0, f64::max);
+    let limit = constants.largest_beta();
+    (top > limit).then(|| {
+        format!("--rates goes up to beta = {top:.3e}; above 1/L_V = {limit:.3e} the theorem promises no order")
+    })
+}
+
+/// Slopes of plain SG-MRL's mean gap^2, each with a t-interval over seeds; `None` if interrupted.
+///
+/// # Errors
+/// The start is not finite.
+pub fn rates(setup: &Setup, request: &Request, seeds: &[u64], interrupt: &Interrupt) -> Result<Option<Value>, Failure> {
+    let tasks = setup.options.outer.tasks;
     let mut found = Vec::new();
     for sweep in sweeps(request.iterations, tasks, setup.beta()) {
         let per_seed: Vec<Vec<f64>> = seeds
             .par_iter()
             .map(|&seed| sweep.cells.iter().map(|cell| average(setup, request, cell, seed, interrupt)).collect())
             .collect::<Result<_, Failure>>()?;
+        if interrupt.requested() {
+            return Ok(None);
+        }
         let x: Vec<f64> = (sweep.cells.iter())
             .map(|c| if sweep.versus == "K" { c.iterations as f64 } else { c.tasks as f64 })
             .collect();
@@ -87,7 +114,7 @@ pub fn rates(setup: &Setup, request: &Request, interrupt: &Interrupt) -> Result<
             "seeds": seeds.len(), "points": points,
         }));
     }
-    Ok(Value::Array(found))
+    Ok(Some(Value::Array(found)))
 }
 
 /// Mean over k < K of gap^2 along one run, the exact gap at 64 of them.
@@ -111,14 +138,11 @@ fn average(setup: &Setup, request: &Request, cell: &Cell, seed: u64, interrupt: 
         iterations: cell.iterations,
         epsilon: Vec::new(),
         gap_every: Some((cell.iterations / 64).max(1)),
-        method: Some(crate::math::gap::Method::Enumerated),
+        method: Some(Method::Enumerated),
         ..request.clone()
     };
     let estimator = Estimator::named("sgmrl", 1, LeaveGroupOutForm::Importance).expect("a name of ours");
-    let followed = runs::sampled(&setup, &request, &estimator, seed, interrupt)?;
-    if followed.run.outcome == "interrupted" {
-        return Err(Failure::Interrupted("interrupted while measuring rates".into()));
-    }
+    let followed = runs::sampled(&setup, &request, &estimator, seed, interrupt, &|_| Ok(()))?;
     Ok(followed.run.average_gap_squared.mean)
 }
 

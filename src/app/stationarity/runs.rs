@@ -7,17 +7,21 @@ use crate::app::interrupt::Interrupt;
 use crate::estimator::choice::Estimator;
 use crate::exact::dynamics::Dynamics;
 use crate::learn::meta::{Learner, Options};
+use crate::math::advantage::{OuterAdvantage, OuterBaseline};
 use crate::math::gap::{Gap, Method, running_average};
 use crate::math::theory::right_hand_side;
 use crate::measure::gap::{GapPlan, Gauge, LIMIT};
 use crate::record::stationarity::{Final, Row, SeedRun};
 
-/// Rows written per run at most, about.
+/// Rows written per run of expected dynamics at most, about.
 const ROWS: u64 = 1000;
+
+/// Takes a row as soon as it is measured.
+pub type Keep<'a> = dyn Fn(&Row) -> Result<(), Failure> + Sync + 'a;
 
 /// One run and everything measured along it.
 pub struct Followed {
-    /// Rows, thinned.
+    /// Rows; those of expected dynamics thinned.
     pub rows: Vec<Row>,
     /// The end.
     pub run: SeedRun,
@@ -36,6 +40,9 @@ struct Track<'a> {
     estimator: &'a Estimator,
     seed: u64,
     covered: bool,
+    /// Iterations between measurements.
+    every: u64,
+    keep: &'a Keep<'a>,
     rows: Vec<Row>,
     gaps: Vec<Gap>,
     sum: f64,
@@ -45,15 +52,39 @@ struct Track<'a> {
 }
 
 impl<'a> Track<'a> {
-    fn new(setup: &'a Setup, request: &'a Request, estimator: &'a Estimator, seed: u64) -> Track<'a> {
+    fn new(
+        setup: &'a Setup,
+        request: &'a Request,
+        estimator: &'a Estimator,
+        [seed, every]: [u64; 2],
+        keep: &'a Keep<'a>,
+    ) -> Track<'a> {
         let hits = vec![None; request.epsilon.len()];
-        let covered = covers(request.dynamics, estimator).is_none();
+        let covered = covers(setup, request.dynamics, estimator).is_none();
         let (rows, gaps, thetas) = (Vec::new(), Vec::new(), Vec::new());
-        Track { setup, request, estimator, seed, covered, rows, gaps, sum: 0.0, hits, thetas, last: None }
+        Track { setup, request, estimator, seed, covered, every, keep, rows, gaps, sum: 0.0, hits, thetas, last: None }
     }
 
-    /// Takes one measurement in. `last` says that the run ends here.
-    fn push(&mut self, iteration: u64, theta: &[f64], value: f64, gap: Gap, last: bool) {
+    /// Whether `iteration` is one of about `count` evenly spaced measurements.
+    fn among(&self, count: u64, iteration: u64) -> bool {
+        let measurements = self.request.iterations / self.every;
+        (iteration / self.every).is_multiple_of((measurements / count).max(1))
+    }
+
+    /// Takes one measurement in; `last` says that the run ends here. False, and nothing is taken in, if it is not finite.
+    ///
+    /// # Errors
+    /// The start is not finite: there is no run. Or the row cannot be kept.
+    fn push(&mut self, iteration: u64, theta: &[f64], value: f64, gap: Gap, last: bool) -> Result<bool, Failure> {
+        let [low, high] = gap.gap_squared_interval;
+        if ![value, gap.gap_squared, low, high].iter().all(|x| x.is_finite()) {
+            return match self.last {
+                Some(_) => Ok(false),
+                None => Err(Failure::Diverged(
+                    "V or its gradient is not finite at the start: try a smaller --alpha or another --theta".into(),
+                )),
+            };
+        }
         for (hit, epsilon) in self.hits.iter_mut().zip(&self.request.epsilon) {
             if hit.is_none() && gap.upper() <= *epsilon {
                 *hit = Some(iteration);
@@ -61,10 +92,10 @@ impl<'a> Track<'a> {
         }
         self.sum += gap.gap_squared;
         self.gaps.push(gap);
-        let total = self.request.iterations;
-        if iteration.is_multiple_of((total / ROWS).max(1)) || last {
+        // sampled gaps are dear and as many as were asked for; expected dynamics measure at every iteration
+        if self.request.dynamics == DynamicsKind::Sampled || self.among(ROWS, iteration) || last {
             let bound = self.covered.then(|| self.bound(iteration)).flatten();
-            self.rows.push(Row {
+            let row = Row {
                 estimator: self.estimator.name.clone(),
                 seed: self.seed,
                 iteration,
@@ -72,9 +103,11 @@ impl<'a> Track<'a> {
                 gap,
                 average_gap_squared: self.sum / self.gaps.len() as f64,
                 bound,
-            });
+            };
+            (self.keep)(&row)?;
+            self.rows.push(row);
         }
-        if iteration.is_multiple_of((total / 12).max(1)) {
+        if self.among(12, iteration) {
             self.thetas.push(theta.to_vec());
         }
         let end = Final {
@@ -85,6 +118,7 @@ impl<'a> Track<'a> {
             gap_squared_interval: gap.gap_squared_interval,
         };
         self.last = Some((iteration, end));
+        Ok(true)
     }
 
     fn bound(&self, iteration: u64) -> Option<f64> {
@@ -94,7 +128,7 @@ impl<'a> Track<'a> {
         if self.request.dynamics == DynamicsKind::Expected {
             bound.total = bound.start;
         }
-        (bound.applies && iteration > 0).then_some(bound.total)
+        (bound.applies && bound.total.is_finite()).then_some(bound.total) // not finite at the start
     }
 
     fn finish(self, method: Method, outcome: &str, spent: [u64; 2]) -> Followed {
@@ -115,58 +149,26 @@ impl<'a> Track<'a> {
 }
 
 /// Why the theorem does not cover an ascent along `estimator`, if it does not.
-pub fn covers(dynamics: DynamicsKind, estimator: &Estimator) -> Option<String> {
+pub fn covers(setup: &Setup, dynamics: DynamicsKind, estimator: &Estimator) -> Option<String> {
     let name = &estimator.name;
     if !estimator.unbiased() {
         return Some(format!("`{name}` is biased for grad V, and the theorem is about unbiased estimates"));
     }
-    if dynamics == DynamicsKind::Sampled && name != "sgmrl" {
-        return Some(format!("G_V bounds the second moment of plain `sgmrl`, not of `{name}`"));
+    if dynamics == DynamicsKind::Expected {
+        return None;
     }
-    None
+    match setup.options.outer.advantage {
+        OuterAdvantage::Processed(_) => {
+            Some("outer returns are processed (`outer.advantage`), which biases the estimate of grad V".into())
+        }
+        _ if name != "sgmrl" => Some(format!("G_V bounds the second moment of plain `sgmrl`, not of `{name}`")),
+        OuterAdvantage::Raw(OuterBaseline::None) => None,
+        OuterAdvantage::Raw(_) => Some("G_V bounds the second moment without an outer baseline".into()),
+    }
 }
 
-/// Ascends along the estimator's enumerated expectation.
-pub fn expected(setup: &Setup, request: &Request, estimator: &Estimator, interrupt: &Interrupt) -> Followed {
-    let problem = setup.problem.clone().expect("checked: expected dynamics are finite");
-    let mut track = Track::new(setup, request, estimator, request.seed);
-    let episodes = setup.options.outer.episodes;
-    let mut dynamics = Dynamics::new(problem, estimator.clone(), episodes, setup.theta.clone(), setup.beta());
-    let mut outcome = "finished";
-    loop {
-        let here = dynamics.here();
-        let k = here.iteration;
-        let stop = k == request.iterations || interrupt.requested();
-        track.push(k, &here.theta, here.value, Gap::exact(&here.gradient), stop);
-        if stop {
-            outcome = if k < request.iterations { "interrupted" } else { outcome };
-            break;
-        }
-        if dynamics.step().is_err() {
-            outcome = "diverged";
-            break;
-        }
-    }
-    track.finish(Method::Enumerated, outcome, [0, 0])
-}
-
-/// Ascends along the sampled estimator from a seed, measuring the gap on streams of its own.
-///
-/// # Errors
-/// The gap cannot be measured as asked.
-pub fn sampled(
-    setup: &Setup,
-    request: &Request,
-    estimator: &Estimator,
-    seed: u64,
-    interrupt: &Interrupt,
-) -> Result<Followed, Failure> {
-    let mut options: Options = setup.options.clone();
-    options.outer.estimator = estimator.clone();
-    let mut learner = Learner::<f64>::new(setup.family.clone(), setup.policy.clone(), options, seed);
-    let mut state = learner.state().clone();
-    state.theta.clone_from(&setup.theta);
-    learner.restore(state);
+/// How the gap is measured along sampled runs, or why it cannot be measured as asked.
+pub fn gauge<'a>(setup: &'a Setup, request: &Request, seed: u64) -> Result<Gauge<'a>, String> {
     let plan = GapPlan {
         method: request.method,
         groups: request.gap_groups.unwrap_or(GapPlan::default().groups),
@@ -176,10 +178,66 @@ pub fn sampled(
     };
     // the objective is that of the setup for every arm, whatever an estimator does to its inner step
     let Options { gamma, inner, .. } = &setup.options;
-    let gauge = Gauge::new(setup.family.as_ref(), &setup.policy, *gamma, inner, plan, seed)
-        .map_err(|why| Failure::Usage(format!("--gap-method: {why}")))?;
+    Gauge::new(setup.family.as_ref(), &setup.policy, *gamma, inner, plan, seed)
+}
+
+/// Ascends along the estimator's enumerated expectation.
+///
+/// # Errors
+/// The start is not finite, or a row cannot be kept.
+pub fn expected(
+    setup: &Setup,
+    request: &Request,
+    estimator: &Estimator,
+    interrupt: &Interrupt,
+    keep: &Keep<'_>,
+) -> Result<Followed, Failure> {
+    let problem = setup.problem.clone().expect("checked: expected dynamics are finite");
+    let mut track = Track::new(setup, request, estimator, [request.seed, 1], keep);
+    let episodes = setup.options.outer.episodes;
+    let mut dynamics = Dynamics::new(problem, estimator.clone(), episodes, setup.theta.clone(), setup.beta());
+    let mut outcome = "finished";
+    loop {
+        let here = dynamics.here();
+        let k = here.iteration;
+        let stop = k == request.iterations || interrupt.requested();
+        if !track.push(k, &here.theta, here.value, Gap::exact(&here.gradient), stop)? {
+            outcome = "diverged";
+            break;
+        }
+        if stop {
+            outcome = if k < request.iterations { "interrupted" } else { outcome };
+            break;
+        }
+        if dynamics.step().is_err() {
+            outcome = "diverged";
+            break;
+        }
+    }
+    Ok(track.finish(Method::Enumerated, outcome, [0, 0]))
+}
+
+/// Ascends along the sampled estimator from a seed, measuring the gap on streams of its own.
+///
+/// # Errors
+/// The gap cannot be measured as asked, the start is not finite, or a row cannot be kept.
+pub fn sampled(
+    setup: &Setup,
+    request: &Request,
+    estimator: &Estimator,
+    seed: u64,
+    interrupt: &Interrupt,
+    keep: &Keep<'_>,
+) -> Result<Followed, Failure> {
+    let mut options: Options = setup.options.clone();
+    options.outer.estimator = estimator.clone();
+    let mut learner = Learner::<f64>::new(setup.family.clone(), setup.policy.clone(), options, seed);
+    let mut state = learner.state().clone();
+    state.theta.clone_from(&setup.theta);
+    learner.restore(state);
+    let gauge = gauge(setup, request, seed).map_err(Failure::Usage)?;
     let every = request.gap_every.unwrap_or((request.iterations / 100).max(1));
-    let mut track = Track::new(setup, request, estimator, seed);
+    let mut track = Track::new(setup, request, estimator, [seed, every], keep);
     let (mut outcome, mut spent) = ("finished", 0);
     loop {
         let state = learner.state();
@@ -188,7 +246,10 @@ pub fn sampled(
         if k.is_multiple_of(every) || stop {
             let found = gauge.measure(&state.theta, &state.alpha, k);
             spent += found.environment_steps;
-            track.push(k, &state.theta, found.value, found.gap, stop);
+            if !track.push(k, &state.theta, found.value, found.gap, stop)? {
+                outcome = "diverged";
+                break;
+            }
         }
         if stop {
             outcome = if k < request.iterations { "interrupted" } else { outcome };

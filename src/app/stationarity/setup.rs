@@ -1,6 +1,6 @@
 //! What a study is about: the family, the adaptation, where it starts, and which theory covers it.
 
-use super::{DynamicsKind, Request};
+use super::{DynamicsKind, Request, runs};
 use crate::app::failure::Failure;
 use crate::app::{gradient, saved};
 use crate::config::{self, Overrides};
@@ -75,10 +75,17 @@ impl Setup {
         let theta = start(request, &policy, family.as_ref())?;
         let problem = problem.map_err(|why| (why, ()));
         let theory = match &problem {
-            Ok(problem) => Ok((problem.constants(), delta(problem, &theta))),
+            Ok(problem) => known(problem, &theta),
             Err((why, ())) => Err(why.clone()),
         };
-        Ok(Setup { source, family, policy, options, estimators, theta, problem: problem.ok(), theory, notes })
+        let setup = Setup { source, family, policy, options, estimators, theta, problem: problem.ok(), theory, notes };
+        if request.dynamics == DynamicsKind::Sampled {
+            gap_flags(request)?;
+            runs::gauge(&setup, request, request.seed).map_err(|why| {
+                Failure::Usage(format!("--gap-method: {why}; without it the best feasible way is taken"))
+            })?;
+        }
+        Ok(setup)
     }
 
     /// Outer step size.
@@ -87,6 +94,16 @@ impl Setup {
             Optimiser::Sgd { beta } => beta,
             _ => f64::NAN,
         }
+    }
+}
+
+/// Refuses groups too few for an interval.
+fn gap_flags(request: &Request) -> Result<(), Failure> {
+    match request.gap_groups {
+        Some(groups) if groups < 4 => {
+            Err(Failure::Usage(format!("--gap-groups: an interval needs 4 or more (is {groups})")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -194,6 +211,15 @@ fn start(request: &Request, policy: &Policy, family: &dyn Family) -> Result<Vec<
     match (family.observation_space(), family.action_space()) {
         (Space::Discrete(states), Space::Discrete(actions)) if table => gradient::theta(text, states, actions),
         _ => gradient::theta(text, 1, policy.n_params()),
+    }
+}
+
+/// The theory's constants and Delta, where they are numbers.
+fn known(problem: &Problem, theta: &[f64]) -> Result<(Constants, f64), String> {
+    let (constants, delta) = (problem.constants(), delta(problem, theta));
+    match (constants.l_v * constants.g_v * constants.g_v).is_finite() && delta.is_finite() {
+        true => Ok((constants, delta)),
+        false => Err("the constants are too large for numbers".into()),
     }
 }
 

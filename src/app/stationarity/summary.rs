@@ -1,24 +1,26 @@
 //! Runs to study: hitting times over seeds, the theorem beside the measured mean, biases and smoothness.
 
-use super::runs::{Followed, covers};
+use super::runs::{Followed, covers, gauge};
 use super::setup::Setup;
 use super::{DynamicsKind, Request};
 use crate::app::failure::Failure;
 use crate::estimator::choice::Estimator;
+use crate::exact::objective::Problem;
 use crate::exact::{dynamics, floor as maml};
 use crate::math::summary::Estimate;
 use crate::math::theory::{any_batch, large_batch, right_hand_side};
 use crate::measure::gap::{GapPlan, Gauge};
 use crate::measure::smoothness::{consecutive, empirical_smoothness};
 use crate::optim::norm;
-use crate::record::stationarity::{BiasReport, BoundReport, EstimatorRuns, Hitting, Study};
+use crate::record::stationarity::{BiasReport, BoundReport, EstimatorRuns, Hitting, SeedRun, Study};
 use serde_json::{Value, json};
 
 /// Everything that was found, as it is recorded and printed.
 pub fn study(setup: &Setup, request: &Request, found: &[Vec<Followed>]) -> Study {
     let interrupted = found.iter().flatten().any(|f| f.run.outcome == "interrupted");
     let mut notes = setup.notes.clone();
-    let (smoothness, remark) = smoothness(setup, request, found);
+    // dear where gradients are sampled, and who interrupts does not want to wait
+    let (smoothness, remark) = if interrupted { (None, None) } else { smoothness(setup, request, found) };
     notes.extend(remark);
     let runs = setup.estimators.iter().zip(found).map(|(e, found)| estimator_runs(setup, request, e, found));
     let (constants, assumption) = match &setup.theory {
@@ -64,23 +66,24 @@ fn setting(setup: &Setup, request: &Request) -> Value {
 
 fn estimator_runs(setup: &Setup, request: &Request, estimator: &Estimator, found: &[Followed]) -> EstimatorRuns {
     let first = &found[0];
+    let covered = covers(setup, request.dynamics, estimator).is_none();
     EstimatorRuns {
         estimator: estimator.name.clone(),
         method: first.method,
         r#final: first.run.r#final.clone(),
-        hitting: request.epsilon.iter().enumerate().map(|(i, &e)| hitting(setup, e, i, found)).collect(),
+        hitting: request.epsilon.iter().enumerate().map(|(i, &e)| hitting(setup, covered, e, i, found)).collect(),
         bound: bound(setup, request, estimator, found),
         bias: bias(setup, estimator, &first.run.r#final.theta),
         seeds: found.iter().map(|f| f.run.clone()).collect(),
     }
 }
 
-/// Median over seeds, where never counts as later than every number.
-fn hitting(setup: &Setup, epsilon: f64, index: usize, found: &[Followed]) -> Hitting {
+/// Median over seeds, where never counts as later than every number, beside what the theorem asks for if it covers the ascent.
+fn hitting(setup: &Setup, covered: bool, epsilon: f64, index: usize, found: &[Followed]) -> Hitting {
     let seeds: Vec<Option<u64>> = found.iter().map(|f| f.hits[index]).collect();
     let mut sorted = seeds.clone();
     sorted.sort_by_key(|hit| hit.unwrap_or(u64::MAX));
-    let regimes = setup.theory.as_ref().ok().map(|(constants, delta)| {
+    let regimes = setup.theory.as_ref().ok().filter(|_| covered).map(|(constants, delta)| {
         (large_batch(constants, *delta, epsilon), any_batch(constants, *delta, epsilon, setup.options.outer.tasks))
     });
     Hitting {
@@ -92,6 +95,14 @@ fn hitting(setup: &Setup, epsilon: f64, index: usize, found: &[Followed]) -> Hit
     }
 }
 
+/// Mean of gap^2 over iterations: of one seed with what its measurements leave open, of several with a t-interval over them.
+pub fn average(seeds: &[SeedRun]) -> Estimate {
+    match seeds {
+        [one] => one.average_gap_squared,
+        many => Estimate::of(&many.iter().map(|s| s.average_gap_squared.mean).collect::<Vec<_>>()),
+    }
+}
+
 fn bound(setup: &Setup, request: &Request, estimator: &Estimator, found: &[Followed]) -> Option<BoundReport> {
     let (constants, delta) = setup.theory.as_ref().ok()?;
     let iterations = found.iter().map(|f| f.run.iterations).min().unwrap_or(0).max(1);
@@ -99,11 +110,11 @@ fn bound(setup: &Setup, request: &Request, estimator: &Estimator, found: &[Follo
     if request.dynamics == DynamicsKind::Expected {
         (bound.noise, bound.total) = (0.0, bound.start); // the expectation is followed without noise
     }
-    let measured = match found {
-        [one] => one.run.average_gap_squared,
-        many => Estimate::of(&many.iter().map(|f| f.run.average_gap_squared.mean).collect::<Vec<_>>()),
-    };
-    let mut remark = covers(request.dynamics, estimator);
+    if !bound.total.is_finite() {
+        return None;
+    }
+    let measured = average(&found.iter().map(|f| f.run.clone()).collect::<Vec<_>>());
+    let mut remark = covers(setup, request.dynamics, estimator);
     if remark.is_none() && !bound.applies {
         remark = Some(format!("beta = {} is above 1/L_V = {:.3e}", setup.beta(), bound.largest_beta));
     }
@@ -131,9 +142,14 @@ fn bias(setup: &Setup, estimator: &Estimator, theta: &[f64]) -> Option<BiasRepor
 fn smoothness(setup: &Setup, request: &Request, found: &[Vec<Followed>]) -> (Option<f64>, Option<String>) {
     let (gamma, inner) = (setup.options.gamma, &setup.options.inner);
     let plan = GapPlan { limit: super::setup::LIMIT, ..GapPlan::default() };
-    let Ok(gauge) = Gauge::new(setup.family.as_ref(), &setup.policy, gamma, inner, plan, request.seed) else {
-        return (None, None);
+    let gauge = match request.dynamics {
+        DynamicsKind::Expected => {
+            Gauge::new(setup.family.as_ref(), &setup.policy, gamma, inner, plan, request.seed).ok()
+        }
+        // as dear as the measurements that were asked for
+        DynamicsKind::Sampled => gauge(setup, &Request { method: None, ..request.clone() }, request.seed).ok(),
     };
+    let Some(gauge) = gauge else { return (None, None) };
     let exact = gauge.method() == crate::math::gap::Method::Enumerated;
     let remark = "the empirical smoothness is a lower bound from a dozen points, by gradients that are sampled with common \
                   random numbers: sampling noise adds to it";
@@ -142,14 +158,14 @@ fn smoothness(setup: &Setup, request: &Request, found: &[Vec<Followed>]) -> (Opt
     (empirical_smoothness(&mut gradient, consecutive(&found[0][0].thetas)), (!exact).then(|| remark.into()))
 }
 
-/// MAML's bias at the start over a grid of alpha, n and reward offset, and where MAML and SG-MRL come to rest.
+/// The problem and the inner batch sizes of the table of MAML's bias; asked before anything runs.
 ///
 /// # Errors
 /// The family cannot be enumerated.
-pub fn floor(setup: &Setup) -> Result<Value, Failure> {
+pub fn check_floor(setup: &Setup) -> Result<(&Problem, Vec<usize>), Failure> {
     let Some(problem) = &setup.problem else {
         let why = setup.theory.as_ref().err().cloned().unwrap_or_default();
-        return Err(Failure::Usage(format!("--floor: {why}")));
+        return Err(Failure::Usage(format!("--floor enumerates: {why}")));
     };
     let affordable = |n: &usize| {
         let mut larger = problem.clone();
@@ -160,6 +176,20 @@ pub fn floor(setup: &Setup) -> Result<Value, Failure> {
     batches.sort_unstable();
     batches.dedup();
     batches.retain(affordable);
+    if batches.is_empty() {
+        let why =
+            "--floor: too many inner batches to enumerate, even at n = 1: fewer --inner-steps or a shorter horizon";
+        return Err(Failure::Usage(why.into()));
+    }
+    Ok((problem, batches))
+}
+
+/// MAML's bias at the start over a grid of alpha, n and reward offset.
+///
+/// # Errors
+/// The family cannot be enumerated.
+pub fn floor(setup: &Setup) -> Result<Value, Failure> {
+    let (problem, batches) = check_floor(setup)?;
     let alphas: Vec<f64> = [0.25, 0.5, 1.0, 2.0].iter().map(|f| f * problem.alpha).collect();
     let offsets = [-1.0, -0.5, 0.0, 0.5, 1.0, 2.0];
     let cells = maml::maml_floors(problem, &setup.theta, &alphas, &batches, &offsets);

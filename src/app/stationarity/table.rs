@@ -1,28 +1,29 @@
 //! A study as text: constants, one line per estimator, hitting times, bound, floor and rates.
 
 use crate::app::learnt::shown;
+use crate::math::gap::Method;
 use crate::math::summary::Estimate;
+use crate::math::theory::Regime;
 use crate::record::stationarity::{EstimatorRuns, Study};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
 
+/// Longest line of running text.
+const WIDTH: usize = 80;
+
 /// The text that stdout gets.
 pub fn text(study: &Study, out: Option<&Path>) -> String {
     let mut text = format!("{} dynamics on {}\n", study.dynamics, study.source);
     let s = &study.setting;
-    let _ = writeln!(
-        text,
-        "alpha {}, n {}, zeta {}, gamma {}, beta {}, B {}, n_o {}, K {}\n",
-        s["alpha"],
-        s["inner_batch"],
-        s["inner_steps"],
-        s["gamma"],
-        s["beta"],
-        s["tasks_per_batch"],
-        s["outer_batch"],
-        s["iterations"]
+    let mut setting = format!(
+        "alpha {}, n {}, zeta {}, gamma {}, beta {}, K {}",
+        s["alpha"], s["inner_batch"], s["inner_steps"], s["gamma"], s["beta"], s["iterations"]
     );
+    if study.dynamics == "sampled" {
+        let _ = write!(setting, ", B {}, n_o {}, seeds {}", s["tasks_per_batch"], s["outer_batch"], s["seeds"]);
+    }
+    let _ = writeln!(text, "{setting}\n");
     runs(&mut text, study);
     hitting(&mut text, study);
     theory(&mut text, study);
@@ -38,52 +39,75 @@ pub fn text(study: &Study, out: Option<&Path>) -> String {
     text
 }
 
+/// Adds `words` in lines of at most [`WIDTH`], all but the first indented by two.
+fn wrap(text: &mut String, words: &str) {
+    let mut column = 0;
+    for word in words.split(' ') {
+        let width = word.chars().count();
+        if column == 0 {
+            column = width;
+        } else if column + 1 + width > WIDTH {
+            text.push_str("\n  ");
+            column = 2 + width;
+        } else {
+            text.push(' ');
+            column += 1 + width;
+        }
+        text.push_str(word);
+    }
+    text.push('\n');
+}
+
 /// `1.234e-2`, or a dash.
 fn number(x: Option<f64>) -> String {
     x.map_or("-".into(), |x| format!("{x:.3e}"))
 }
 
+/// The gap at the end, or what it is below.
 fn gap(run: &EstimatorRuns) -> String {
     let end = &run.r#final;
     match end.gap {
         Some(gap) => format!("{gap:.3e}"),
-        None => format!("below resolution (< {:.1e})", end.gap_squared_interval[1].max(0.0).sqrt()),
+        None if end.gap_squared_interval[1] > 0.0 => format!("< {:.1e}", end.gap_squared_interval[1].sqrt()),
+        None => "unlucky".into(),
     }
 }
 
 fn runs(text: &mut String, study: &Study) {
-    let _ = writeln!(
-        text,
-        "{:<16} {:>12} {:>14} {:>28} {:<14} outcome",
-        "estimator", "V at end", "gap at end", "gap^2 interval", "measured by"
-    );
+    let header = ["estimator", "V at end", "gap at end", "gap^2, 95 % interval", "measured by"];
+    let _ = writeln!(text, "{:<16}{:>11}{:>12}{:>23}  {}", header[0], header[1], header[2], header[3], header[4]);
     for run in &study.runs {
         let [low, high] = run.r#final.gap_squared_interval;
-        let diverged = run.seeds.iter().filter(|s| s.outcome == "diverged").count();
-        let outcome = match (diverged, run.seeds.len()) {
-            (0, 1) => run.seeds[0].outcome.clone(),
-            (0, n) => format!("{n} seeds, the first is shown"),
-            (d, n) => format!("{d} of {n} seeds diverged"),
-        };
-        let _ = writeln!(
+        let interval = if low == high { "exact".into() } else { format!("[{low:.2e}, {high:.2e}]") };
+        let method = run.method.name();
+        let _ =
+            writeln!(text, "{:<16}{:>11.6}{:>12}{interval:>23}  {method}", run.estimator, run.r#final.value, gap(run));
+    }
+    if study.runs.iter().any(|r| r.r#final.gap.is_none()) {
+        wrap(text, "< x: below resolution, the interval of gap^2 contains zero; x is the root of its upper end");
+    }
+    if study.runs.iter().any(|r| r.r#final.gap_squared_interval[1] < 0.0) {
+        wrap(
             text,
-            "{:<16} {:>12.6} {:>14} {:>28} {:<14} {}",
-            run.estimator,
-            run.r#final.value,
-            gap(run),
-            format!("[{low:.2e}, {high:.2e}]"),
-            run.method.name(),
-            outcome
+            "unlucky: the interval of gap^2 lies below zero, where no square is; other --seed, more --gap-groups",
         );
     }
-    for run in study.runs.iter().filter(|r| r.bias.is_some()) {
-        let bias = run.bias.as_ref().expect("filtered");
+    if study.runs.iter().any(|r| r.seeds.len() > 1) {
+        text.push_str("the end shown is that of the first seed\n");
+    }
+    for run in &study.runs {
+        let count = run.seeds.iter().filter(|s| s.outcome == "diverged").count();
+        if count > 0 {
+            let _ = writeln!(text, "{}: {count} of {} seeds diverged", run.estimator, run.seeds.len());
+        }
+    }
+    for (run, bias) in study.runs.iter().filter_map(|r| Some((r, r.bias.as_ref()?))) {
         let bound = bias.bound.map_or(String::new(), |b| format!(", bound {b:.3e}"));
-        let _ = writeln!(
-            text,
+        let line = format!(
             "{} ends where its expectation is {:.1e} and its bias |grad V - E| is {:.3e}{bound}",
             run.estimator, bias.drift, bias.bias
         );
+        wrap(text, &line);
     }
 }
 
@@ -91,28 +115,24 @@ fn hitting(text: &mut String, study: &Study) {
     if study.runs.iter().all(|r| r.hitting.is_empty()) {
         return;
     }
-    let _ = writeln!(text, "\nfirst iteration with gap <= epsilon (median over seeds), and what the theorem asks for");
+    let exact = study.runs.iter().all(|r| r.method == Method::Enumerated);
+    let how = if exact { "" } else { " by the upper end of its interval (about 1 measurement in 20 errs)" };
+    let several = if study.runs.iter().any(|r| r.seeds.len() > 1) { " (median over seeds)" } else { "" };
+    text.push('\n');
+    wrap(
+        text,
+        &format!("first measured iteration with gap <= epsilon{how}{several}, and the K that the theorem asks for"),
+    );
     let _ = writeln!(
         text,
-        "{:<16} {:>10} {:>12} {:>16} {:>16}",
+        "{:<16}{:>10}{:>12}{:>16}{:>16}",
         "estimator", "epsilon", "measured", "K large batch", "K any batch"
     );
-    for run in &study.runs {
-        for h in &run.hitting {
-            let k = |r: &Option<crate::math::theory::Regime>| {
-                r.map_or("-".into(), |r| format!("{:.2e}", r.iterations as f64))
-            };
-            let measured = h.iteration.map_or("never".into(), |k| k.to_string());
-            let _ = writeln!(
-                text,
-                "{:<16} {:>10.1e} {:>12} {:>16} {:>16}",
-                run.estimator,
-                h.epsilon,
-                measured,
-                k(&h.large_batch),
-                k(&h.any_batch)
-            );
-        }
+    for (run, h) in study.runs.iter().flat_map(|r| r.hitting.iter().map(move |h| (r, h))) {
+        let k = |r: &Option<Regime>| r.map_or("-".into(), |r| format!("{:.2e}", r.iterations as f64));
+        let measured = h.iteration.map_or("never".into(), |k| k.to_string());
+        let (large, any) = (k(&h.large_batch), k(&h.any_batch));
+        let _ = writeln!(text, "{:<16}{:>10.1e}{measured:>12}{large:>16}{any:>16}", run.estimator, h.epsilon);
     }
 }
 
@@ -127,59 +147,48 @@ fn theory(text: &mut String, study: &Study) {
     text.push('\n');
     match (&study.constants, &study.assumption) {
         (Some(c), _) => {
-            let f = |key: &str| number(c[key].as_f64());
-            let _ = writeln!(
-                text,
-                "theory: R {}, G {}, L {}, rho {}, W {}, eta_g {}, eta_H {}, a {}, L_V {} ({}), L_V' {}, G_V {}",
-                f("R"),
-                f("G"),
-                f("L"),
-                f("rho"),
-                f("W"),
-                f("eta_g"),
-                f("eta_H"),
-                f("a"),
-                f("L_V"),
-                c["L_V_form"].as_str().unwrap_or(""),
-                f("L_V_leave_one_out"),
-                f("G_V")
-            );
+            let f = |key: &str| format!("{key} {}", number(c[key].as_f64()));
+            let keys = ["R", "G", "L", "rho", "W", "eta_g", "eta_H", "a", "L_V", "G_V"];
+            let form = c["L_V_form"].as_str().unwrap_or("");
+            let other = number(c["L_V_leave_one_out"].as_f64());
+            wrap(text, &format!("theory: {}; L_V is the {form} form, L_V' {other}", keys.map(f).join(", ")));
         }
-        (None, Some(why)) => {
-            let _ = writeln!(text, "theory: no constants ({why})");
-        }
+        (None, Some(why)) => wrap(text, &format!("theory: no constants ({why})")),
         (None, None) => {}
     }
-    let _ = writeln!(text, "smoothness seen along the run: {} (a lower bound)", number(study.empirical_smoothness));
+    if let Some(smoothness) = study.empirical_smoothness {
+        let _ = writeln!(text, "smoothness seen along the run: {smoothness:.3e} (a lower bound)");
+    }
     for run in &study.runs {
         let Some(b) = &run.bound else { continue };
-        let measured = estimate(&b.measured);
-        let line = match &b.remark {
-            Some(why) => format!("mean gap^2 {measured}; the theorem does not apply: {why}"),
-            None => format!(
-                "mean gap^2 {measured} <= {:.3e} = 2 Delta/(beta K) {:.3e} + L_V beta G_V^2/B {:.3e}; slack {}",
-                b.bound.total,
-                b.bound.start,
-                b.bound.noise,
-                b.slack.map_or("not resolved".into(), |s| format!("{s:.0} x"))
-            ),
+        let what = match &b.remark {
+            Some(why) => format!("; the theorem does not apply: {why}"),
+            None => {
+                // the theorem is about the expectation: a sample may lie above it, and is not shown as if it did not
+                let sign = if b.measured.mean <= b.bound.total { "<=" } else { "above the bound" };
+                let slack = b.slack.map_or("not resolved".into(), |s| format!("{} x", digits(s)));
+                format!(
+                    " {sign} {:.3e} = 2 Delta/(beta K) {:.3e} + L_V beta G_V^2/B {:.3e}; slack {slack}",
+                    b.bound.total, b.bound.start, b.bound.noise
+                )
+            }
         };
-        let _ = writeln!(text, "{:<16} {line}", run.estimator);
+        wrap(text, &format!("{}: mean gap^2 {}{what}", run.estimator, estimate(&b.measured)));
     }
 }
 
+/// Two digits below ten, whole numbers above.
+fn digits(x: f64) -> String {
+    if x < 10.0 { format!("{x:.1}") } else { format!("{x:.0}") }
+}
+
 fn rates(text: &mut String, sweeps: &[Value]) {
-    text.push_str("\nlog-log slope of the mean gap^2 of sgmrl (95 % over seeds), and the order of the bound\n");
+    text.push_str("\nlog-log slope of sgmrl's mean gap^2, 95 % over seeds, and order of the bound\n");
     for sweep in sweeps {
         let Ok(slope) = serde_json::from_value::<Estimate>(sweep["slope"].clone()) else { continue };
-        let _ = writeln!(
-            text,
-            "{:<42} versus {}: {:<28} bound {}",
-            sweep["regime"].as_str().unwrap_or(""),
-            sweep["versus"].as_str().unwrap_or(""),
-            shown(&slope),
-            sweep["theorem_order"]
-        );
+        let name = sweep["regime"].as_str().unwrap_or("");
+        let versus = sweep["versus"].as_str().unwrap_or("");
+        let _ = writeln!(text, "{name:<40} in {versus}: {:<25}{:>5}", shown(&slope), sweep["theorem_order"]);
     }
 }
 
