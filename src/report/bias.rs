@@ -41,6 +41,7 @@ pub fn section(path: &str, value: &Value) -> Section {
         ),
         x: Axis { label: "estimator".into(), column: "estimator".into(), scale: Scale::Names(names) },
         y: Axis::linear("norm of the bias (reward)", "bias_norm"),
+        counted: "",
         series,
     };
     let line = |(name, f): (&String, &Value)| {

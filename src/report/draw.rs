@@ -117,7 +117,7 @@ fn draw(text: &mut String, size: (u32, u32), figure: &Figure, lines: &[Vec<(usiz
 fn mesh(chart: &mut Chart<'_, '_>, figure: &Figure, x: &Ticked, y: &Ticked) -> Drawn {
     let font = ("sans-serif", FONT * FINE).into_font();
     let mut mesh = chart.configure_mesh();
-    mesh.x_desc(&figure.x.label).y_desc(&figure.y.label).axis_desc_style(font.clone()).label_style(font);
+    mesh.x_desc(&figure.x.label).y_desc(figure.y_label()).axis_desc_style(font.clone()).label_style(font);
     mesh.x_labels(x.ticks.len().max(1)).y_labels(y.ticks.len().max(1));
     mesh.light_line_style(TRANSPARENT).bold_line_style(RGBColor(225, 225, 225).stroke_width(FINE as u32));
     mesh.axis_style(BLACK.stroke_width(FINE as u32));
@@ -197,7 +197,7 @@ fn stroke(root: &Area<'_>, points: Vec<Pixel>, style: usize, look: Look) -> Draw
 }
 
 fn line(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Drawn {
-    if series.look == Look::Points {
+    if matches!(series.look, Look::Points | Look::Above) {
         return Ok(());
     }
     let pixels: Vec<Option<Pixel>> = thinned(series).map(|m| places.value(m)).collect();
@@ -213,19 +213,24 @@ fn line(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Drawn 
 fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Drawn {
     let drawn: Vec<&Mark> = thinned(series).collect();
     let every = match series.look {
-        Look::Points => 1,
+        Look::Points | Look::Above => 1,
         Look::Reference | Look::Steps => usize::MAX,
         Look::Line => drawn.len().div_ceil(12).max(1),
     };
     let log = places.figure.y.scale == Scale::Log;
     for (i, m) in drawn.iter().enumerate() {
         let limit = m.interval.map_or(m.y, |ends| ends[1]);
+        if series.look == Look::Above {
+            if let Some(at) = places.at(m.x, m.y) {
+                triangle(root, at, colour(series.style), -1)?;
+            }
+            continue;
+        }
         if log && (!m.resolved || m.y <= 0.0) {
-            if limit > 0.0
-                && i % every.min(drawn.len().div_ceil(40).max(1)) == 0
+            if i % every.min(drawn.len().div_ceil(40).max(1)) == 0
                 && let Some(at) = places.at(m.x, limit)
             {
-                upper_limit(root, at, colour(series.style))?;
+                triangle(root, at, colour(series.style), 1)?;
             }
             continue;
         }
@@ -244,9 +249,11 @@ fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Dra
     Ok(())
 }
 
-fn upper_limit(root: &Area<'_>, (x, y): Pixel, colour: RGBColor) -> Drawn {
+/// An open triangle that points down (`way` = 1: at most so much) or up (-1: more than that).
+fn triangle(root: &Area<'_>, (x, y): Pixel, colour: RGBColor, way: i32) -> Drawn {
     let r = 4 * FINE;
-    let corners = vec![(x - r, y - r), (x + r, y - r), (x, y + r), (x - r, y - r)];
+    let base = y - way * r;
+    let corners = vec![(x - r, base), (x + r, base), (x, y + way * r), (x - r, base)];
     root.draw(&PathElement::new(corners, colour.stroke_width(FINE as u32)))?;
     Ok(())
 }
@@ -265,11 +272,14 @@ fn marker(root: &Area<'_>, (x, y): Pixel, style: usize) -> Drawn {
 }
 
 fn key(root: &Area<'_>, series: &Series, left: i32, middle: i32) -> Drawn {
-    if series.look != Look::Points {
+    if !matches!(series.look, Look::Points | Look::Above) {
         stroke(root, vec![(left, middle), (left + 36 * FINE, middle)], series.style, series.look)?;
     }
-    if matches!(series.look, Look::Line | Look::Points) {
-        marker(root, (left + 18 * FINE, middle), series.style)?;
+    let centre = (left + 18 * FINE, middle);
+    match series.look {
+        Look::Line | Look::Points => marker(root, centre, series.style)?,
+        Look::Above => triangle(root, centre, colour(series.style), -1)?,
+        Look::Steps | Look::Reference => {}
     }
     let font = ("sans-serif", FONT * FINE).into_font();
     let at = (left + 42 * FINE, middle - FONT * FINE * 2 / 5);
@@ -298,6 +308,7 @@ mod tests {
             caption: String::new(),
             x: Axis::linear("iterations", "iteration"),
             y: Axis { label: "gap (reward)".into(), column: "gap".into(), scale },
+            counted: "runs",
             series: (0..9).map(series).collect(),
         }
     }

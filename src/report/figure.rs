@@ -67,6 +67,8 @@ pub enum Look {
     Points,
     /// A thin line without markers: something to hold the others against.
     Reference,
+    /// Open triangles that point up: the quantity is above the value.
+    Above,
 }
 
 /// One line or cloud of marks.
@@ -95,6 +97,8 @@ pub struct Figure {
     pub x: Axis,
     /// Vertical axis.
     pub y: Axis,
+    /// What the n of a mark counts, in the plural: `seeds`, `runs`; empty where there is no n.
+    pub counted: &'static str,
     /// What is drawn.
     pub series: Vec<Series>,
 }
@@ -114,6 +118,19 @@ pub fn csv(lines: &[Vec<String>]) -> String {
 }
 
 impl Figure {
+    /// Text beside the vertical axis: quantity, unit and n, as in `return (reward), n = 5 seeds`.
+    pub fn y_label(&self) -> String {
+        let counts = self.series.iter().filter(|s| s.look != Look::Reference).flat_map(|s| &s.marks).map(|m| m.n);
+        let one = self.counted.strip_suffix('s').unwrap_or(self.counted);
+        match (counts.clone().min(), counts.max()) {
+            (Some(_), Some(_)) if self.counted.is_empty() => self.y.label.clone(),
+            (Some(1), Some(1)) => format!("{}, n = 1 {one}", self.y.label),
+            (Some(least), Some(most)) if least == most => format!("{}, n = {most} {}", self.y.label, self.counted),
+            (Some(least), Some(most)) => format!("{}, n = {least}\u{2013}{most} {}", self.y.label, self.counted),
+            _ => self.y.label.clone(),
+        }
+    }
+
     /// Whether there is nothing to draw.
     pub fn is_empty(&self) -> bool {
         self.series.iter().all(|s| s.marks.is_empty())
@@ -172,6 +189,7 @@ mod tests {
             caption: "c".into(),
             x: Axis::log("x, steps", "x"),
             y: Axis::linear("y", "y"),
+            counted: "runs",
             series: vec![Series { label: "a, \"b\"".into(), style: 0, look: Look::Line, marks: vec![mark] }],
         };
         let text = figure.csv();

@@ -80,6 +80,7 @@ fn learning(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
         ),
         x: Axis::linear(STEPS.0, STEPS.1),
         y: Axis::linear("return after adaptation (reward)", "return_after"),
+        counted: "seeds",
         series: arms.iter().map(|a| series(a, |p| Some(p.after))).collect(),
     }
 }
@@ -95,6 +96,7 @@ fn values(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
         ),
         x: Axis::linear(STEPS.0, STEPS.1),
         y: Axis::linear("V_ζ (discounted reward)", "value"),
+        counted: "seeds",
         series: arms.iter().map(|a| series(a, |p| p.value)).collect(),
     }
 }
@@ -124,6 +126,7 @@ fn gaps(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
         ),
         x: Axis::linear(STEPS.0, STEPS.1),
         y: Axis::log("squared gap ‖∇V_ζ‖² (reward²)", "gap_squared"),
+        counted: "seeds",
         series: arms.iter().map(gap).collect(),
     }
 }
@@ -157,6 +160,7 @@ fn sensitivity(suite: &SuiteDir, comparison: &Comparison, family: &FamilyInfo) -
             ),
             x: if positive { Axis::log(key, key) } else { Axis::linear(key, key) },
             y: Axis::linear("return after adaptation (reward)", "return_after"),
+            counted: "seeds",
             series,
         }
     };

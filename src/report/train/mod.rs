@@ -44,7 +44,7 @@ impl TrainRun {
     pub fn read(dir: &Path) -> Result<TrainRun, Fault> {
         let opened = input::open(dir)?;
         let table = opened.config.parse().unwrap_or_default();
-        let (rows, gaps) = (rows::read(dir)?, input::lines(&dir.join(gap::NAME))?);
+        let (rows, gaps) = (rows::read(dir)?, gap::read(dir)?);
         Ok(TrainRun { path: dir.display().to_string(), info: opened.info, config: opened.config, table, rows, gaps })
     }
 
@@ -257,6 +257,7 @@ fn together(groups: &[Group]) -> Figure {
             .into(),
         x: Axis::linear("training steps of the environment", "environment_steps"),
         y: Axis::linear("return after adaptation (reward)", "return_after"),
+        counted: "runs",
         series: series.collect(),
     }
 }

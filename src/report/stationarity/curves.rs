@@ -1,0 +1,177 @@
+//! Curves of a study over iterations: squared gap, its running mean beside the bound, and the objective.
+
+use super::StudyDir;
+use crate::record::stationarity::Row;
+use crate::report::comparison::verdict::digits;
+use crate::report::curve;
+use crate::report::figure::{Axis, Figure, Look, Mark, Series};
+
+/// What a curve shows of a row: a number with its interval, if it has one.
+type Shown = fn(&Row) -> Option<(f64, Option<[f64; 2]>)>;
+
+/// One number per row and estimator: a single seed with its own interval, several as mean with t-interval over seeds.
+fn line(dir: &StudyDir, estimator: &str, own: Shown) -> Vec<Mark> {
+    let seeds = dir.seeds(estimator);
+    if let [_] = seeds.as_slice() {
+        let mark = |r: &Row| {
+            let (y, interval) = own(r)?;
+            Some(Mark { x: r.iteration as f64, y, interval, resolved: true, n: 1 })
+        };
+        return dir.of(estimator).filter_map(mark).collect();
+    }
+    let run = |seed: &u64| {
+        let rows = dir.of(estimator).filter(|r| r.seed == *seed);
+        rows.filter_map(|r| Some((r.iteration as f64, own(r)?.0))).collect::<Vec<_>>()
+    };
+    curve::across(&seeds.iter().map(run).collect::<Vec<_>>())
+}
+
+/// Series per estimator, without those that have no mark.
+fn lines(dir: &StudyDir, own: Shown) -> Vec<Series> {
+    let series = |(style, name): (usize, &String)| {
+        let marks = line(dir, name, own);
+        Series { label: name.clone(), style, look: Look::Line, marks }
+    };
+    dir.estimators().iter().enumerate().map(series).filter(|s| !s.marks.is_empty()).collect()
+}
+
+/// `sgmrl by enumeration`: how the gaps were measured.
+fn methods(dir: &StudyDir) -> String {
+    let mut names: Vec<&str> = dir.rows.iter().map(|r| r.gap.method.name()).collect();
+    names.dedup();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() { "?".into() } else { names.join(", ") }
+}
+
+/// What the bands are.
+fn bands(dir: &StudyDir) -> &'static str {
+    let several = dir.estimators().iter().any(|e| dir.seeds(e).len() > 1);
+    match (several, dir.is_exact()) {
+        (true, _) => "mean over seeds, bands are 95 % t-intervals over seeds",
+        (false, true) => "one run, exact, so there are no bands",
+        (false, false) => "one run, bands are the 95 % intervals of the measurements",
+    }
+}
+
+/// Squared bias of the biased estimators at their ends: the floor at which their gap stops.
+fn floors(dir: &StudyDir) -> Vec<Series> {
+    let names = dir.estimators();
+    let floor = |runs: &crate::record::stationarity::EstimatorRuns| {
+        let squared = runs.bias.as_ref()?.bias.powi(2);
+        let style = names.iter().position(|n| *n == runs.estimator)?;
+        let last = dir.of(&runs.estimator).map(|r| r.iteration).max()?;
+        let marks = vec![Mark::bare(0.0, squared), Mark::bare(last as f64, squared)];
+        Some(Series {
+            label: format!("floor: bias² of {} at its end", runs.estimator),
+            style: style + 5,
+            look: Look::Reference,
+            marks,
+        })
+    };
+    dir.runs().iter().filter_map(floor).collect()
+}
+
+/// ` sgmrl is below the floor from iteration 7 on.`
+fn passing(series: &[Series], floors: &[Series]) -> String {
+    let Some(floor) = floors.first().map(|f| f.marks[0].y) else { return String::new() };
+    let mut text = format!(
+        " The thin line is the bias of that estimator at its end, {} of squared gap, at which its gap stops.",
+        digits(floor)
+    );
+    for line in series {
+        let above = line.marks.iter().rposition(|m| m.y >= floor);
+        let first = line.marks.get(above.map_or(0, |i| i + 1));
+        if let Some(mark) = first.filter(|_| line.marks.len() > 1) {
+            text += &format!(" `{}` is below it from iteration {} on.", line.label, mark.x);
+        }
+    }
+    text
+}
+
+/// Squared gap along the run, with the floor of the biased estimators.
+pub fn gap(dir: &StudyDir) -> Figure {
+    let mut series = lines(dir, |r| {
+        let ends = r.gap.gap_squared_interval;
+        Some((r.gap.gap_squared, (ends[0] < ends[1]).then_some(ends)))
+    });
+    if !dir.is_exact() {
+        series.iter_mut().flat_map(|s| &mut s.marks).for_each(|m| m.resolved = m.interval.is_none_or(|i| i[0] > 0.0));
+    }
+    let floors = floors(dir);
+    let below = match dir.is_exact() {
+        true => "",
+        false => " Open triangles, below resolution: the interval contains zero, its upper end is shown.",
+    };
+    let caption = format!(
+        "Squared norm of the gradient of V_ζ at the parameters of each iteration, measured by method {}; {}.{below}{}",
+        methods(dir),
+        bands(dir),
+        passing(&series, &floors)
+    );
+    Figure {
+        name: "gap".into(),
+        title: "Stationarity gap along the run".into(),
+        caption,
+        x: Axis::linear("outer iterations", "iteration"),
+        y: Axis::log("squared gap ‖∇V_ζ‖² (reward²)", "gap_squared"),
+        counted: "seeds",
+        series: series.into_iter().chain(floors).collect(),
+    }
+}
+
+/// The running mean of the squared gap, which is what the theorem bounds, beside the bound.
+pub fn bound(dir: &StudyDir) -> Figure {
+    let mut series = lines(dir, |r| Some((r.average_gap_squared, None)));
+    for (style, name) in dir.estimators().iter().enumerate() {
+        let marks = line(dir, name, |r| Some((r.bound?, None)));
+        let marks: Vec<Mark> = marks.into_iter().map(|m| Mark { interval: None, ..m }).collect();
+        if !marks.is_empty() {
+            series.push(Series { label: format!("bound for {name}"), style: style + 6, look: Look::Reference, marks });
+        }
+    }
+    let several = dir.estimators().iter().any(|e| dir.seeds(e).len() > 1);
+    let mut caption = format!(
+        "Mean of the squared gap over the iterations so far{}.",
+        if several { ", mean over seeds with 95 % t-intervals over seeds" } else { "; one run" }
+    );
+    caption += match series.iter().any(|s| s.look == Look::Reference) {
+        true => {
+            " The thin line is the theorem's right-hand side after as many iterations: the distance to it is the slack."
+        }
+        false => " The theorem bounds none of these runs.",
+    };
+    for runs in dir.runs() {
+        if let Some(why) = runs.bound.as_ref().and_then(|b| b.remark.as_ref()) {
+            caption += &format!(" No bound for `{}`: {why}.", runs.estimator);
+        }
+    }
+    if let Some(why) = dir.study.as_ref().and_then(|s| s.assumption.as_ref()) {
+        caption += &format!(" No bound: {why}.");
+    }
+    Figure {
+        name: "bound".into(),
+        title: "Mean squared gap and its bound".into(),
+        caption,
+        x: Axis::linear("outer iterations", "iteration"),
+        y: Axis::log("mean squared gap so far (reward²)", "average_gap_squared"),
+        counted: "seeds",
+        series,
+    }
+}
+
+/// V_zeta along the run.
+pub fn value(dir: &StudyDir) -> Figure {
+    let exact = if dir.is_exact() { "exact" } else { "estimated without bias on the samples of the gap" };
+    let several = dir.estimators().iter().any(|e| dir.seeds(e).len() > 1);
+    let over = if several { ", mean over seeds with 95 % t-intervals over seeds" } else { "; one run" };
+    Figure {
+        name: "value".into(),
+        title: "Objective along the run".into(),
+        caption: format!("V_ζ of the initialisation, the discounted return after sampled adaptation, {exact}{over}."),
+        x: Axis::linear("outer iterations", "iteration"),
+        y: Axis::linear("V_ζ (discounted reward)", "value"),
+        counted: "seeds",
+        series: lines(dir, |r| Some((r.value, None))),
+    }
+}
