@@ -22,7 +22,7 @@ const DASHES: [(i32, i32); 5] = [(0, 0), (14, 7), (4, 6), (24, 6), (8, 12)];
 /// Drawing pixels per pixel shown: the backend knows whole pixels only.
 const FINE: i32 = 2;
 /// Width shown, pixels.
-const WIDTH: i32 = 620;
+const WIDTH: i32 = 540;
 /// Height shown without heading and key.
 const HEIGHT: i32 = 370;
 const LINE: i32 = 24;
@@ -104,6 +104,9 @@ fn draw(text: &mut String, size: (u32, u32), figure: &Figure, lines: &[Vec<(usiz
     mesh(&mut chart, figure, &x, &y)?;
     let places = Places { chart: &chart, figure, x: &x, y: &y };
     for series in figure.series.iter().filter(|s| matches!(s.look, Look::Line | Look::Steps)) {
+        if axis::is_flooded(figure, &y, series) {
+            continue;
+        }
         band(&root, &places, series)?;
     }
     for series in &figure.series {

@@ -3,13 +3,13 @@
 use super::pooled::{Pair, Pooled};
 use super::{Comparison, runs_text};
 
-/// A number with three significant digits, at least one before the point, at most four behind it.
+/// A number with three significant digits; from 0.001 to 10 millions without an exponent.
 pub fn digits(x: f64) -> String {
     if !x.is_finite() {
         return "–".into();
     }
     let size = if x == 0.0 { 0 } else { x.abs().log10().floor() as i32 };
-    if !(-4..7).contains(&size) {
+    if !(-3..7).contains(&size) {
         return format!("{x:.2e}").replace('-', "\u{2212}");
     }
     let decimals = (2 - size).clamp(0, 5) as usize;

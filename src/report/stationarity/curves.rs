@@ -2,7 +2,6 @@
 
 use super::StudyDir;
 use crate::record::stationarity::Row;
-use crate::report::comparison::verdict::digits;
 use crate::report::curve;
 use crate::report::figure::{Axis, Figure, Look, Mark, Series};
 
@@ -54,16 +53,20 @@ fn bands(dir: &StudyDir) -> &'static str {
     }
 }
 
-/// Squared bias of the biased estimators at their ends: the floor at which their gap stops.
+/// Fraction of the bias that an estimator's own expectation may have where it is said to rest.
+const REST: f64 = 0.01;
+
+/// Squared bias of the biased estimators at their ends: where they rest, the floor at which their gap stops.
 fn floors(dir: &StudyDir) -> Vec<Series> {
     let names = dir.estimators();
     let floor = |runs: &crate::record::stationarity::EstimatorRuns| {
-        let squared = runs.bias.as_ref()?.bias.powi(2);
+        let bias = runs.bias.as_ref()?;
         let style = names.iter().position(|n| *n == runs.estimator)?;
         let last = dir.of(&runs.estimator).map(|r| r.iteration).max()?;
-        let marks = vec![Mark::bare(0.0, squared), Mark::bare(last as f64, squared)];
+        let marks = [0.0, last as f64].map(|x| Mark::bare(x, bias.bias.powi(2))).to_vec();
+        let what = if bias.drift <= REST * bias.bias { "floor: bias²" } else { "bias²" };
         Some(Series {
-            label: format!("floor: bias² of {} at its end", runs.estimator),
+            label: format!("{what} of {} at its end", runs.estimator),
             style: style + 5,
             look: Look::Reference,
             marks,
@@ -72,17 +75,20 @@ fn floors(dir: &StudyDir) -> Vec<Series> {
     dir.runs().iter().filter_map(floor).collect()
 }
 
-/// ` sgmrl is below the floor from iteration 7 on.`
-fn passing(series: &[Series], floors: &[Series]) -> String {
-    let Some(floor) = floors.first().map(|f| f.marks[0].y) else { return String::new() };
-    let mut text = format!(
-        " The thin line is the bias of that estimator at its end, {} of squared gap, at which its gap stops.",
-        digits(floor)
-    );
-    for line in series {
-        let above = line.marks.iter().rposition(|m| m.y >= floor);
-        let first = line.marks.get(above.map_or(0, |i| i + 1));
-        if let Some(mark) = first.filter(|_| line.marks.len() > 1) {
+/// What the thin line is, and from where on which estimator is below it (expected dynamics only: others go up and down).
+fn passing(dir: &StudyDir, series: &[Series], floors: &[Series]) -> String {
+    let Some(floor) = floors.first() else { return String::new() };
+    let mut text = if floor.label.starts_with("floor") {
+        " The thin line is the floor: a biased estimator rests where its own expectation is zero, and there its gap is its bias."
+    } else {
+        " The thin line is the squared bias at the end of the run; the estimator has not come to rest, where its gap would be its bias."
+    }
+    .to_string();
+    let biased = |name: &str| dir.runs().iter().any(|r| r.estimator == name && r.bias.is_some());
+    let expected = dir.study.as_ref().is_some_and(|s| s.dynamics == "expected");
+    for line in series.iter().filter(|s| expected && !biased(&s.label) && s.marks.len() > 1) {
+        let above = line.marks.iter().rposition(|m| m.y >= floor.marks[0].y);
+        if let Some(mark) = line.marks.get(above.map_or(0, |i| i + 1)) {
             text += &format!(" `{}` is below it from iteration {} on.", line.label, mark.x);
         }
     }
@@ -107,7 +113,7 @@ pub fn gap(dir: &StudyDir) -> Figure {
         "Squared norm of the gradient of V_ζ at the parameters of each iteration, measured by method {}; {}.{below}{}",
         methods(dir),
         bands(dir),
-        passing(&series, &floors)
+        passing(dir, &series, &floors)
     );
     Figure {
         name: "gap".into(),

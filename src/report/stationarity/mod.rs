@@ -114,7 +114,9 @@ fn missing(dir: &StudyDir) -> Vec<String> {
             .map(|s| format!("seed {} {} after {} of {planned} iterations", s.seed, s.outcome, s.iterations))
             .collect();
         if !stopped.is_empty() {
-            missing.push(format!("`{}`: {}.", runs.estimator, stopped.join(", ")));
+            let lost = runs.seeds.iter().any(|s| s.outcome == "diverged");
+            let left = if lost { "; it is left out of the comparison" } else { "" };
+            missing.push(format!("`{}`: {}{left}.", runs.estimator, stopped.join(", ")));
         }
     }
     missing

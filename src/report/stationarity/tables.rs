@@ -98,6 +98,7 @@ pub fn bounds(dir: &StudyDir) -> Table {
 pub fn constants(dir: &StudyDir) -> Table {
     let entries = dir.study.as_ref().and_then(|s| s.constants.as_ref()?.as_object());
     let entry = |value: &Value| match value {
+        Value::Number(n) if n.is_u64() => Entry::text(n.to_string()),
         Value::Number(n) => Entry::number(n.as_f64().unwrap_or(f64::NAN)),
         Value::String(text) => Entry::text(text),
         Value::Null => Entry::none(1),

@@ -122,12 +122,21 @@ fn alone(dir: &StudyDir, runs: &EstimatorRuns, ground: Ground) -> [String; 3] {
     ]
 }
 
-/// The three sentences.
+/// The runs of an estimator that went to their end; `None` where one diverged, or none ended: what is left would flatter it.
+fn ended(runs: &EstimatorRuns) -> Option<EstimatorRuns> {
+    let seeds: Vec<SeedRun> = runs.seeds.iter().filter(|s| s.outcome == "finished").cloned().collect();
+    let first = seeds.first()?.r#final.clone();
+    let diverged = runs.seeds.iter().any(|s| s.outcome == "diverged");
+    (!diverged).then(|| EstimatorRuns { r#final: first, seeds, ..runs.clone() })
+}
+
+/// The three sentences. An estimator that diverged is left out, which the section says where it says what is missing.
 pub fn sentences(dir: &StudyDir) -> Vec<String> {
-    let runs: Vec<&EstimatorRuns> = dir.runs().iter().filter(|r| !r.seeds.is_empty()).collect();
+    let ended: Vec<EstimatorRuns> = dir.runs().iter().filter_map(ended).collect();
+    let runs: Vec<&EstimatorRuns> = ended.iter().collect();
     let Some(leader) = runs.iter().copied().min_by(|a, b| mean(a).total_cmp(&mean(b))) else {
         return [
-            "No estimator has ended yet, so nothing can be said about which of them comes closest to a stationary point.",
+            "No estimator has a complete run, so nothing can be said about which of them comes closest to a stationary point.",
             "By how much: unknown.",
             "How sure: not at all.",
         ]
