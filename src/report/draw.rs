@@ -47,7 +47,7 @@ pub fn stride(count: usize) -> usize {
 
 /// Rough width of text in shown pixels.
 fn width(text: &str) -> i32 {
-    text.chars().count() as i32 * FONT / 2
+    text.chars().count() as i32 * FONT * 7 / 16
 }
 
 /// Lines of the key: entries (index of the series, left edge) that fit side by side.
@@ -221,6 +221,7 @@ fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Dra
         Look::Line => drawn.len().div_ceil(12).max(1),
     };
     let log = places.figure.y.scale == Scale::Log;
+    let shown = |i: Option<usize>| i.and_then(|i| places.value(drawn.get(i)?)).is_some();
     for (i, m) in drawn.iter().enumerate() {
         let limit = m.interval.map_or(m.y, |ends| ends[1]);
         if series.look == Look::Above {
@@ -238,7 +239,8 @@ fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Dra
             continue;
         }
         // markers of different series are shifted against each other, so that they stay visible on one line
-        if every == usize::MAX || !(i + series.style * every / 4).is_multiple_of(every) {
+        let alone = series.look == Look::Line && !shown(i.checked_sub(1)) && !shown(Some(i + 1));
+        if !alone && (every == usize::MAX || !(i + series.style * every / 4).is_multiple_of(every)) {
             continue;
         }
         let Some(at) = places.value(m) else { continue };

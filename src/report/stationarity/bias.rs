@@ -27,7 +27,7 @@ pub fn figure(dir: &StudyDir) -> Figure {
         name: "bias".into(),
         title: "Gradient bias where each estimator ended".into(),
         caption: "Enumerated, at the last parameters of the first seed (n = 1). An estimator rests where its own expectation is zero; \
-                  there the gap equals the bias. Estimators without a mark for the bias are unbiased by construction. The bound of \
+                  there the gap equals the bias. Estimators without a mark for the bias are unbiased by construction; a gap without a mark is below resolution. The bound of \
                   MAML's bias is α η_g² √(T v_op)."
             .into(),
         x: Axis { label: "estimator".into(), column: "estimator".into(), scale: Scale::Names(names) },

@@ -3,7 +3,7 @@
 use super::StudyDir;
 use crate::record::stationarity::Row;
 use crate::report::curve;
-use crate::report::figure::{Axis, Figure, Look, Mark, Series};
+use crate::report::figure::{Axis, Figure, Look, Mark, Series, reference};
 
 /// What a curve shows of a row: a number with its interval, if it has one.
 type Shown = fn(&Row) -> Option<(f64, Option<[f64; 2]>)>;
@@ -58,21 +58,19 @@ const REST: f64 = 0.01;
 
 /// Squared bias of the biased estimators at their ends: where they rest, the floor at which their gap stops.
 fn floors(dir: &StudyDir) -> Vec<Series> {
-    let names = dir.estimators();
-    let floor = |runs: &crate::record::stationarity::EstimatorRuns| {
+    let floor = |(k, runs): (usize, &crate::record::stationarity::EstimatorRuns)| {
         let bias = runs.bias.as_ref()?;
-        let style = names.iter().position(|n| *n == runs.estimator)?;
         let last = dir.of(&runs.estimator).map(|r| r.iteration).max()?;
         let marks = [0.0, last as f64].map(|x| Mark::bare(x, bias.bias.powi(2))).to_vec();
         let what = if bias.drift <= REST * bias.bias { "floor: bias²" } else { "bias²" };
         Some(Series {
             label: format!("{what} of {} at its end", runs.estimator),
-            style: style + 5,
+            style: reference(k),
             look: Look::Reference,
             marks,
         })
     };
-    dir.runs().iter().filter_map(floor).collect()
+    dir.runs().iter().filter(|r| r.bias.is_some()).enumerate().filter_map(floor).collect()
 }
 
 /// What the thin line is, and from where on which estimator is below it (expected dynamics only: others go up and down).
@@ -129,11 +127,12 @@ pub fn gap(dir: &StudyDir) -> Figure {
 /// The running mean of the squared gap, which is what the theorem bounds, beside the bound.
 pub fn bound(dir: &StudyDir) -> Figure {
     let mut series = lines(dir, |r| Some((r.average_gap_squared, None)));
-    for (style, name) in dir.estimators().iter().enumerate() {
+    for name in &dir.estimators() {
+        let style = reference(series.iter().filter(|s| s.look == Look::Reference).count());
         let marks = line(dir, name, |r| Some((r.bound?, None)));
         let marks: Vec<Mark> = marks.into_iter().map(|m| Mark { interval: None, ..m }).collect();
         if !marks.is_empty() {
-            series.push(Series { label: format!("bound for {name}"), style: style + 6, look: Look::Reference, marks });
+            series.push(Series { label: format!("bound for {name}"), style, look: Look::Reference, marks });
         }
     }
     let several = dir.estimators().iter().any(|e| dir.seeds(e).len() > 1);

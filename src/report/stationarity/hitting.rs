@@ -3,7 +3,7 @@
 use super::StudyDir;
 use crate::math::theory::Regime;
 use crate::record::stationarity::{EstimatorRuns, Hitting};
-use crate::report::figure::{Axis, Figure, Look, Mark, Series};
+use crate::report::figure::{self, Axis, Figure, Look, Mark, Series};
 use crate::report::page::{Column, Entry, Table};
 
 /// Iterations of a regime as a number; infinite where they do not fit.
@@ -39,8 +39,8 @@ pub fn figure(dir: &StudyDir) -> Figure {
         series.push(Series { label: label(", not within its run"), style, look: Look::Above, marks: above });
     }
     if let Some(first) = dir.runs().first() {
-        series.extend(reference(first, "theorem, large batch (ε⁻²)", 5, |h| h.large_batch));
-        series.extend(reference(first, "theorem, any batch (ε⁻⁴)", 6, |h| h.any_batch));
+        series.extend(reference(first, "theorem, large batch (ε⁻²)", figure::reference(1), |h| h.large_batch));
+        series.extend(reference(first, "theorem, any batch (ε⁻⁴)", figure::reference(0), |h| h.any_batch));
     }
     series.retain(|s| !s.marks.is_empty());
     for line in &mut series {

@@ -2,7 +2,7 @@
 
 use crate::math::summary::Estimate;
 use crate::report::curve::ends;
-use crate::report::figure::{Axis, Figure, Look, Mark, Series};
+use crate::report::figure::{Axis, Figure, Look, Mark, Series, reference};
 use crate::report::page::{Column, Entry, Table};
 use serde::Deserialize;
 use serde_json::Value;
@@ -68,13 +68,18 @@ fn measured(sweep: &Sweep, style: usize) -> Series {
     Series { label: sweep.name().into(), style, look: Look::Line, marks: sweep.points.iter().map(mark).collect() }
 }
 
+/// A number with a minus sign, not a hyphen.
+fn minus(x: f64) -> String {
+    x.to_string().replace('-', "\u{2212}")
+}
+
 /// The bound's power law through the first measured point.
 fn order(sweep: &Sweep, style: usize) -> Option<Series> {
     let (first, last) = (sweep.points.first()?, sweep.points.last()?);
     let y = first.average_gap_squared.mean;
     let end = y * (sweep.x(last) / sweep.x(first)).powf(sweep.theorem_order);
     let marks = vec![Mark::bare(sweep.x(first), y), Mark::bare(sweep.x(last), end)];
-    let label = format!("order of its bound, {}", format!("{}", sweep.theorem_order).replace('-', "\u{2212}"));
+    let label = format!("order of its bound, {}", minus(sweep.theorem_order));
     Some(Series { label, style, look: Look::Reference, marks })
 }
 
@@ -82,10 +87,10 @@ fn order(sweep: &Sweep, style: usize) -> Option<Series> {
 pub fn figures(sweeps: &[Sweep]) -> Vec<Figure> {
     let figure = |versus: &str, title: &str, label: &str| {
         let own = || sweeps.iter().filter(|s| s.versus == versus).enumerate();
-        let series = own().flat_map(|(i, s)| [Some(measured(s, i)), order(s, i + 5)]).flatten().collect();
+        let series = own().flat_map(|(i, s)| [Some(measured(s, i)), order(s, reference(i))]).flatten().collect();
         let sentence = |(_, s): (usize, &Sweep)| {
             let slope = Entry::interval(s.slope.mean, ends(&s.slope)).shown;
-            format!(" {}: slope {slope}, order of the bound {}.", s.regime, s.theorem_order)
+            format!(" {}: slope {slope}, order of the bound {}.", s.regime, minus(s.theorem_order))
         };
         Figure {
             name: format!("rates-{}", versus.to_lowercase()),

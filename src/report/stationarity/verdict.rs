@@ -95,6 +95,12 @@ fn end(runs: &EstimatorRuns) -> String {
     format!("a mean squared gap of {}{remark}", digits(mean(runs)))
 }
 
+/// The beginning of a sentence about the only estimator with complete runs.
+fn only(dir: &StudyDir, runs: &EstimatorRuns) -> String {
+    let what = if dir.runs().len() == 1 { "was followed" } else { "came to its end in every run" };
+    format!("Only `{}` {what}:", runs.estimator)
+}
+
 /// Sentences about one estimator alone.
 fn alone(dir: &StudyDir, runs: &EstimatorRuns, ground: Ground) -> [String; 3] {
     let bound = match runs.bound.as_ref().map(|b| (b, b.slack)) {
@@ -111,14 +117,10 @@ fn alone(dir: &StudyDir, runs: &EstimatorRuns, ground: Ground) -> [String; 3] {
         None => "There is no bound to hold it against.".into(),
     };
     [
-        format!(
-            "Only `{}` was followed: it ended at {} ({}).",
-            runs.estimator,
-            end(runs),
-            grounds(dir, &[runs], ground)
-        ),
+        format!("{} it ended at {} ({}).", only(dir, runs), end(runs), grounds(dir, &[runs], ground)),
         bound,
-        "Nothing is compared here: how sure it is depends on the intervals below alone.".into(),
+        "There is no other estimator to compare it with; how sure these numbers are is in their intervals below."
+            .into(),
     ]
 }
 

@@ -75,7 +75,8 @@ fn learning(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
         name: format!("learning-{}", slug(&family.name)),
         title: format!("Learning curves: {}", family.name),
         caption: format!(
-            "Mean undiscounted return after adaptation, over evaluation tasks and seeds; {}. Bands: 95 % t-intervals over seeds.",
+            "Mean undiscounted return after adaptation, over evaluation tasks and seeds; {}. Bands: 95 % t-intervals over seeds. \
+             Arms share seeds and tasks, so bands may overlap although arms differ: the paired differences say so.",
             seeds(arms)
         ),
         x: Axis::linear(STEPS.0, STEPS.1),
@@ -120,7 +121,7 @@ fn gaps(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
         name: format!("gap-{}", slug(&family.name)),
         title: format!("Stationarity gap: {}", family.name),
         caption: format!(
-            "Squared norm of the gradient of V_ζ, mean over seeds; {}. Bands: 95 % intervals. Open triangles: the interval contains \
+            "Squared norm of the gradient of V_ζ, mean over seeds; {}. Bands: 95 % intervals. Open triangles, below resolution: the interval contains \
              zero, its upper end is shown.",
             seeds(arms)
         ),

@@ -111,7 +111,7 @@ fn gap(group: &Group) -> Figure {
         name: "gap".into(),
         title: "Stationarity gap".into(),
         caption: format!(
-            "Squared norm of the gradient of V_ζ, method {method}; {}. Open triangles: the interval contains zero, its upper end is \
+            "Squared norm of the gradient of V_ζ, method {method}; {}. Open triangles, below resolution: the interval contains zero, its upper end is \
              shown.",
             bands(group, "bands are its 95 % intervals")
         ),

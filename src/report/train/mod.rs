@@ -82,11 +82,15 @@ fn flat(prefix: &str, table: &Toml, out: &mut Vec<(String, String)>) {
     }
 }
 
-/// Everything that makes a run what it is, but for its seed, its name and its length.
+/// Everything that makes a run what it is, but for its seed, its name, its length and what is recorded of it.
 fn settings(run: &TrainRun) -> Settings {
     let mut all = Settings::new();
     flat("", &run.table, &mut all);
-    all.retain(|(key, _)| !["seed", "name", "iterations"].contains(&key.as_str()) && !key.starts_with("record."));
+    all.retain(|(key, _)| {
+        !["seed", "name", "iterations"].contains(&key.as_str())
+            && !key.starts_with("record.")
+            && !key.starts_with("gap.")
+    });
     all
 }
 
