@@ -201,6 +201,31 @@ mod tests {
     }
 
     #[test]
+    fn bands_that_only_fill_the_frame_are_named() {
+        let series = |label: &str, half: f64| Series {
+            label: label.into(),
+            style: 0,
+            look: Look::Line,
+            marks: (0..3)
+                .map(f64::from)
+                .map(|x| Mark { interval: Some([x - half, x + half]), ..Mark::bare(x, x) })
+                .collect(),
+        };
+        let figure = |series| Figure {
+            name: "f".into(),
+            title: "t".into(),
+            caption: "c".into(),
+            x: super::super::figure::Axis::linear("x", "x"),
+            y: super::super::figure::Axis::linear("y", "y"),
+            counted: "runs",
+            series,
+        };
+        assert_eq!(remark(&figure(vec![series("a", 1.0), series("b", 2.0)])), "");
+        let text = remark(&figure(vec![series("a", 1.0), series("b", 1e3)]));
+        assert!(text.contains("`b`") && !text.contains("`a`"), "{text}");
+    }
+
+    #[test]
     fn ticks_lie_inside_and_are_not_too_many() {
         for (low, high) in [(0.0, 1.0), (-3.7, 12.1), (1e-9, 2e-9), (0.0, 123_456.0), (-1e5, -9.9e4)] {
             let t = linear(low, high, 6);

@@ -207,6 +207,28 @@ mod tests {
     }
 
     #[test]
+    fn the_axis_says_what_n_is() {
+        let figure = |ns: &[usize], counted: &'static str| {
+            let marks = ns.iter().map(|n| Mark { n: *n, ..Mark::bare(0.0, 1.0) }).collect();
+            Figure {
+                name: "f".into(),
+                title: "t".into(),
+                caption: "c".into(),
+                x: Axis::linear("x", "x"),
+                y: Axis::linear("y (reward)", "y"),
+                counted,
+                series: vec![Series { label: "a".into(), style: 0, look: Look::Line, marks }],
+            }
+        };
+        let label = |ns: &[usize], counted| figure(ns, counted).y_label();
+        assert_eq!(label(&[5, 5], "seeds"), "y (reward), n = 5 seeds");
+        assert_eq!(label(&[1], "seeds"), "y (reward), n = 1 seed");
+        assert_eq!(label(&[3, 5], "runs"), "y (reward), n = 3–5 runs");
+        assert_eq!(label(&[3], ""), "y (reward)");
+        assert_eq!(label(&[], "runs"), "y (reward)");
+    }
+
+    #[test]
     fn names_of_files_are_plain() {
         assert_eq!(slug("Bandit/Bernoulli 5 (α)"), "bandit-bernoulli-5");
     }

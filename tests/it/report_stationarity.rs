@@ -161,6 +161,11 @@ fn sampled_gaps_keep_their_intervals() {
     let (file, rows) = (out.join("gap.csv"), rows(&dir.path().join("s"), "sgmrl"));
     assert_eq!(column(&file, "sgmrl", "low"), numbers(&rows, "/gap_squared_interval/0"));
     assert_eq!(column(&file, "sgmrl", "high"), numbers(&rows, "/gap_squared_interval/1"));
+    let bound = out.join("bound.csv");
+    assert_eq!(column(&bound, "sgmrl", "average_gap_squared"), numbers(&rows, "/average_gap_squared"));
+    let first = |name: &str| column(&bound, "sgmrl", name)[0];
+    let own = [first("low"), first("high")].map(|x| x - rows[0]["average_gap_squared"].as_f64().expect("a number"));
+    assert!(own[0] < 0.0 && (own[0] + own[1]).abs() < 1e-12, "an interval around the mean: {own:?}");
     let resolved: Vec<bool> = csv(&file).iter().map(|l| l.get("resolved").is_none_or(|r| r == "true")).collect();
     assert_eq!(resolved, rows.iter().map(|r| !r["gap"].is_null()).collect::<Vec<_>>());
 }

@@ -1,8 +1,9 @@
 //! Curves of a study over iterations: squared gap, its running mean beside the bound, and the objective.
 
 use super::StudyDir;
+use crate::math::gap::{Gap, running_average};
 use crate::record::stationarity::Row;
-use crate::report::curve;
+use crate::report::curve::{self, ends};
 use crate::report::figure::{Axis, Figure, Look, Mark, Series, reference};
 
 /// What a curve shows of a row: a number with its interval, if it has one.
@@ -124,9 +125,26 @@ pub fn gap(dir: &StudyDir) -> Figure {
     }
 }
 
+/// Intervals of a running mean of sampled gaps along one run, from those of the measurements.
+fn errors_of_one(dir: &StudyDir, line: &mut Series) {
+    if dir.seeds(&line.label).len() > 1 {
+        return; // these have intervals over seeds
+    }
+    let gaps: Vec<Gap> = dir.of(&line.label).map(|r| r.gap).collect();
+    for (k, mark) in line.marks.iter_mut().enumerate() {
+        mark.interval = ends(&running_average(&gaps[..=k]));
+    }
+}
+
 /// The running mean of the squared gap, which is what the theorem bounds, beside the bound.
 pub fn bound(dir: &StudyDir) -> Figure {
     let mut series = lines(dir, |r| Some((r.average_gap_squared, None)));
+    if !dir.is_exact() {
+        for line in &mut series {
+            errors_of_one(dir, line);
+            line.marks.iter_mut().for_each(|m| m.resolved = m.interval.is_none_or(|i| i[0] > 0.0));
+        }
+    }
     for name in &dir.estimators() {
         let style = reference(series.iter().filter(|s| s.look == Look::Reference).count());
         let marks = line(dir, name, |r| Some((r.bound?, None)));
@@ -138,8 +156,15 @@ pub fn bound(dir: &StudyDir) -> Figure {
     let several = dir.estimators().iter().any(|e| dir.seeds(e).len() > 1);
     let mut caption = format!(
         "Mean of the squared gap over the iterations so far{}.",
-        if several { ", mean over seeds with 95 % t-intervals over seeds" } else { "; one run" }
+        match (several, dir.is_exact()) {
+            (true, _) => ", mean over seeds with 95 % t-intervals over seeds",
+            (false, true) => "; one run",
+            (false, false) => "; one run, with the 95 % interval that those of the measurements imply",
+        }
     );
+    if !dir.is_exact() {
+        caption += " Open triangles, below resolution: the interval contains zero, its upper end is shown.";
+    }
     caption += match series.iter().any(|s| s.look == Look::Reference) {
         true => {
             " The thin line is the theorem's right-hand side after as many iterations: the distance to it is the slack."

@@ -47,6 +47,7 @@ pub fn figure(dir: &StudyDir) -> Figure {
         line.marks.sort_by(|a, b| a.x.total_cmp(&b.x));
     }
     let seeds = dir.runs().iter().map(|r| r.seeds.len()).max().unwrap_or(0);
+    let plural = if seeds == 1 { "" } else { "s" };
     Figure {
         name: "hitting".into(),
         title: "Hitting times and what the theorem asks for".into(),
@@ -55,10 +56,10 @@ pub fn figure(dir: &StudyDir) -> Figure {
              n = {seeds} seed{} per estimator and ε. Triangles on the lower edge: at the start already. Open triangles that point up: \
              not within that many iterations. Thin lines: iterations after which the theorem promises a gap of ε for its own step \
              sizes, which are not those of this run.",
-            if seeds == 1 { "" } else { "s" }
+            plural
         ),
         x: Axis::log("ε (reward)", "epsilon"),
-        y: Axis::log("first iteration with gap ≤ ε", "iteration"),
+        y: Axis::log(&format!("first iteration with gap ≤ ε, n = {seeds} seed{plural}"), "iteration"),
         counted: "",
         series,
     }
