@@ -303,6 +303,9 @@ fn half_a_suite_says_what_is_missing() {
     assert!(succeed(dir.path(), "report bare").contains("0 figures"));
 }
 
+/// One number of a point.
+type Read = fn(&Point) -> f64;
+
 /// The committed suite of version 0.1.0, made by the real binary: curves are means of its records, and three seeds are called few.
 #[test]
 fn a_suite_of_an_older_version_is_reported() {
@@ -319,7 +322,7 @@ fn a_suite_of_an_older_version_is_reported() {
     let chosen = &suite.info.chosen.iter().find(|c| c.family == "a" && c.arm == "sgmrl").expect("chosen").setting;
     let runs: Vec<&RunRecord> = suite.of("a", "sgmrl", Phase::Reporting).filter(|r| r.setting == *chosen).collect();
     assert_eq!(runs.len(), 3);
-    let curves: [(&str, fn(&Point) -> f64); 3] = [
+    let curves: [(&str, Read); 3] = [
         ("learning-a", |p| p.after),
         ("value-a", |p| p.value.expect("exact")),
         ("gap-a", |p| p.gap.expect("measured").gap_squared),
