@@ -251,8 +251,10 @@ pub fn read(dir: &Path) -> Result<(Option<Study>, Vec<Row>), Fault> {
         Some(text) => Some(serde_json::from_str(&text).map_err(|e| bad(&study_path, format!("not a study: {e}")))?),
         None => None,
     };
-    let Some(lines) = text(&rows_path)? else {
-        return Err(bad(&rows_path, "no such file; is this the directory of a study?".into()));
+    let lines = match text(&rows_path)? {
+        Some(lines) => lines,
+        None if study.is_some() => String::new(), // a study alone still says where its runs ended
+        None => return Err(bad(&rows_path, "no such file; is this the directory of a study?".into())),
     };
     let mut rows = Vec::new();
     let count = lines.lines().count();

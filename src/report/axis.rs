@@ -1,6 +1,6 @@
 //! Places along an axis: the range that holds the marks, round ticks and their labels.
 
-use super::figure::{Figure, Mark, Scale};
+use super::figure::{Figure, Look, Mark, Scale, Series};
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
 /// A range in drawing units (log10 on a logarithmic axis) with labelled ticks inside it.
@@ -145,7 +145,33 @@ fn ticked(scale: &Scale, values: impl Iterator<Item = f64>, margin: f64, count: 
 /// The horizontal axis of a figure.
 pub fn horizontal(figure: &Figure) -> Ticked {
     let marks = figure.series.iter().flat_map(|s| &s.marks);
-    ticked(&figure.x.scale, marks.filter_map(|m| place(&figure.x.scale, m.x)), 0.02, 6)
+    let clouds = figure.series.iter().any(|s| matches!(s.look, Look::Points | Look::Above));
+    let margin = if clouds { 0.05 } else { 0.02 };
+    ticked(&figure.x.scale, marks.filter_map(|m| place(&figure.x.scale, m.x)), margin, 6)
+}
+
+/// How far the intervals may widen the vertical axis on either side, as a multiple of the range of the values.
+const ROOM: f64 = 1.5;
+
+/// Whether every interval of a line begins below the frame and ends above it, so that a band would only fill the frame.
+pub fn is_flooded(figure: &Figure, y: &Ticked, series: &Series) -> bool {
+    let low = |x: f64| place(&figure.y.scale, x).is_none_or(|x| x <= y.low);
+    let covers = |[a, b]: [f64; 2]| low(a) && place(&figure.y.scale, b).is_some_and(|b| b >= y.high);
+    let mut ends = series.marks.iter().filter_map(|m| m.interval).peekable();
+    series.look == Look::Line && ends.peek().is_some() && ends.all(covers)
+}
+
+/// ` The intervals of a and b are wider than the frame ...`, where a figure leaves out bands.
+pub fn remark(figure: &Figure) -> String {
+    let y = vertical(figure);
+    let wide = figure.series.iter().filter(|s| is_flooded(figure, &y, s)).map(|s| s.label.clone());
+    match wide.collect::<Vec<_>>().as_slice() {
+        [] => String::new(),
+        names => format!(
+            " Not drawn, because they are wider than the frame on both sides throughout: the intervals of {}.",
+            super::comparison::verdict::list(names)
+        ),
+    }
 }
 
 /// The vertical axis: it holds every value, and of the intervals as much as fits without hiding the values.
@@ -158,7 +184,7 @@ pub fn vertical(figure: &Figure) -> Ticked {
     let extent = |v: &[f64]| v.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(*x), h.max(*x)));
     let (low, high) = extent(&core);
     let (wide_low, wide_high) = extent(&ends);
-    let room = if high > low { 0.8 * (high - low) } else { f64::INFINITY };
+    let room = if high > low { ROOM * (high - low) } else { f64::INFINITY };
     let ends = [wide_low.max(low - room), wide_high.min(high + room)].into_iter().filter(|x| x.is_finite());
     ticked(scale, core.into_iter().chain(ends), 0.05, 6)
 }
@@ -172,6 +198,31 @@ mod tests {
         let labels: Vec<String> =
             [0.0, 0.25, -1.5, 20_000.0, 1.5e6, 1e-7, 3e-9, 9999.0].iter().map(|x| short(*x)).collect();
         assert_eq!(labels, ["0", "0.25", "−1.5", "20k", "1.5M", "10⁻⁷", "3·10⁻⁹", "9999"]);
+    }
+
+    #[test]
+    fn bands_that_only_fill_the_frame_are_named() {
+        let series = |label: &str, half: f64| Series {
+            label: label.into(),
+            style: 0,
+            look: Look::Line,
+            marks: (0..3)
+                .map(f64::from)
+                .map(|x| Mark { interval: Some([x - half, x + half]), ..Mark::bare(x, x) })
+                .collect(),
+        };
+        let figure = |series| Figure {
+            name: "f".into(),
+            title: "t".into(),
+            caption: "c".into(),
+            x: super::super::figure::Axis::linear("x", "x"),
+            y: super::super::figure::Axis::linear("y", "y"),
+            counted: "runs",
+            series,
+        };
+        assert_eq!(remark(&figure(vec![series("a", 1.0), series("b", 2.0)])), "");
+        let text = remark(&figure(vec![series("a", 1.0), series("b", 1e3)]));
+        assert!(text.contains("`b`") && !text.contains("`a`"), "{text}");
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub fn section(path: &str, value: &Value) -> Section {
     let mode = value.get("mode").and_then(Value::as_str).unwrap_or("?").to_string();
     let samples =
         value.get("samples").filter(|s| !s.is_null()).map_or_else(String::new, |s| format!(", n = {s} samples"));
+    let count = if samples.is_empty() { ", exact" } else { samples.as_str() };
     let figure = Figure {
         name: "bias".into(),
         title: "Gradient bias per estimator".into(),
@@ -40,7 +41,8 @@ pub fn section(path: &str, value: &Value) -> Section {
              error is no sign of bias."
         ),
         x: Axis { label: "estimator".into(), column: "estimator".into(), scale: Scale::Names(names) },
-        y: Axis::linear("norm of the bias (reward)", "bias_norm"),
+        y: Axis::linear(&format!("norm of the bias (reward){count}"), "bias_norm"),
+        counted: "",
         series,
     };
     let line = |(name, f): (&String, &Value)| {

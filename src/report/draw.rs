@@ -22,7 +22,7 @@ const DASHES: [(i32, i32); 5] = [(0, 0), (14, 7), (4, 6), (24, 6), (8, 12)];
 /// Drawing pixels per pixel shown: the backend knows whole pixels only.
 const FINE: i32 = 2;
 /// Width shown, pixels.
-const WIDTH: i32 = 620;
+const WIDTH: i32 = 540;
 /// Height shown without heading and key.
 const HEIGHT: i32 = 370;
 const LINE: i32 = 24;
@@ -47,7 +47,7 @@ pub fn stride(count: usize) -> usize {
 
 /// Rough width of text in shown pixels.
 fn width(text: &str) -> i32 {
-    text.chars().count() as i32 * FONT / 2
+    text.chars().count() as i32 * FONT * 7 / 16
 }
 
 /// Lines of the key: entries (index of the series, left edge) that fit side by side.
@@ -104,6 +104,9 @@ fn draw(text: &mut String, size: (u32, u32), figure: &Figure, lines: &[Vec<(usiz
     mesh(&mut chart, figure, &x, &y)?;
     let places = Places { chart: &chart, figure, x: &x, y: &y };
     for series in figure.series.iter().filter(|s| matches!(s.look, Look::Line | Look::Steps)) {
+        if axis::is_flooded(figure, &y, series) {
+            continue;
+        }
         band(&root, &places, series)?;
     }
     for series in &figure.series {
@@ -117,7 +120,7 @@ fn draw(text: &mut String, size: (u32, u32), figure: &Figure, lines: &[Vec<(usiz
 fn mesh(chart: &mut Chart<'_, '_>, figure: &Figure, x: &Ticked, y: &Ticked) -> Drawn {
     let font = ("sans-serif", FONT * FINE).into_font();
     let mut mesh = chart.configure_mesh();
-    mesh.x_desc(&figure.x.label).y_desc(&figure.y.label).axis_desc_style(font.clone()).label_style(font);
+    mesh.x_desc(&figure.x.label).y_desc(figure.y_label()).axis_desc_style(font.clone()).label_style(font);
     mesh.x_labels(x.ticks.len().max(1)).y_labels(y.ticks.len().max(1));
     mesh.light_line_style(TRANSPARENT).bold_line_style(RGBColor(225, 225, 225).stroke_width(FINE as u32));
     mesh.axis_style(BLACK.stroke_width(FINE as u32));
@@ -197,7 +200,7 @@ fn stroke(root: &Area<'_>, points: Vec<Pixel>, style: usize, look: Look) -> Draw
 }
 
 fn line(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Drawn {
-    if series.look == Look::Points {
+    if matches!(series.look, Look::Points | Look::Above) {
         return Ok(());
     }
     let pixels: Vec<Option<Pixel>> = thinned(series).map(|m| places.value(m)).collect();
@@ -213,24 +216,31 @@ fn line(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Drawn 
 fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Drawn {
     let drawn: Vec<&Mark> = thinned(series).collect();
     let every = match series.look {
-        Look::Points => 1,
+        Look::Points | Look::Above => 1,
         Look::Reference | Look::Steps => usize::MAX,
         Look::Line => drawn.len().div_ceil(12).max(1),
     };
     let log = places.figure.y.scale == Scale::Log;
+    let shown = |i: Option<usize>| i.and_then(|i| places.value(drawn.get(i)?)).is_some();
     for (i, m) in drawn.iter().enumerate() {
         let limit = m.interval.map_or(m.y, |ends| ends[1]);
+        if series.look == Look::Above {
+            if let Some(at) = places.at(m.x, m.y) {
+                triangle(root, at, colour(series.style), -1)?;
+            }
+            continue;
+        }
         if log && (!m.resolved || m.y <= 0.0) {
-            if limit > 0.0
-                && i % every.min(drawn.len().div_ceil(40).max(1)) == 0
+            if i % every.min(drawn.len().div_ceil(40).max(1)) == 0
                 && let Some(at) = places.at(m.x, limit)
             {
-                upper_limit(root, at, colour(series.style))?;
+                triangle(root, at, colour(series.style), 1)?;
             }
             continue;
         }
         // markers of different series are shifted against each other, so that they stay visible on one line
-        if every == usize::MAX || !(i + series.style * every / 4).is_multiple_of(every) {
+        let alone = series.look == Look::Line && !shown(i.checked_sub(1)) && !shown(Some(i + 1));
+        if !alone && (every == usize::MAX || !(i + series.style * every / 4).is_multiple_of(every)) {
             continue;
         }
         let Some(at) = places.value(m) else { continue };
@@ -244,9 +254,11 @@ fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Dra
     Ok(())
 }
 
-fn upper_limit(root: &Area<'_>, (x, y): Pixel, colour: RGBColor) -> Drawn {
+/// An open triangle that points down (`way` = 1: at most so much) or up (-1: more than that).
+fn triangle(root: &Area<'_>, (x, y): Pixel, colour: RGBColor, way: i32) -> Drawn {
     let r = 4 * FINE;
-    let corners = vec![(x - r, y - r), (x + r, y - r), (x, y + r), (x - r, y - r)];
+    let base = y - way * r;
+    let corners = vec![(x - r, base), (x + r, base), (x, y + way * r), (x - r, base)];
     root.draw(&PathElement::new(corners, colour.stroke_width(FINE as u32)))?;
     Ok(())
 }
@@ -265,11 +277,14 @@ fn marker(root: &Area<'_>, (x, y): Pixel, style: usize) -> Drawn {
 }
 
 fn key(root: &Area<'_>, series: &Series, left: i32, middle: i32) -> Drawn {
-    if series.look != Look::Points {
+    if !matches!(series.look, Look::Points | Look::Above) {
         stroke(root, vec![(left, middle), (left + 36 * FINE, middle)], series.style, series.look)?;
     }
-    if matches!(series.look, Look::Line | Look::Points) {
-        marker(root, (left + 18 * FINE, middle), series.style)?;
+    let centre = (left + 18 * FINE, middle);
+    match series.look {
+        Look::Line | Look::Points => marker(root, centre, series.style)?,
+        Look::Above => triangle(root, centre, colour(series.style), -1)?,
+        Look::Steps | Look::Reference => {}
     }
     let font = ("sans-serif", FONT * FINE).into_font();
     let at = (left + 42 * FINE, middle - FONT * FINE * 2 / 5);
@@ -298,6 +313,7 @@ mod tests {
             caption: String::new(),
             x: Axis::linear("iterations", "iteration"),
             y: Axis { label: "gap (reward)".into(), column: "gap".into(), scale },
+            counted: "runs",
             series: (0..9).map(series).collect(),
         }
     }

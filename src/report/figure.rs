@@ -67,6 +67,8 @@ pub enum Look {
     Points,
     /// A thin line without markers: something to hold the others against.
     Reference,
+    /// Open triangles that point up: the quantity is above the value.
+    Above,
 }
 
 /// One line or cloud of marks.
@@ -95,8 +97,15 @@ pub struct Figure {
     pub x: Axis,
     /// Vertical axis.
     pub y: Axis,
+    /// What the n of a mark counts, in the plural: `seeds`, `runs`; empty where there is no n.
+    pub counted: &'static str,
     /// What is drawn.
     pub series: Vec<Series>,
+}
+
+/// Style of the k-th line that others are held against: black, with a dash of its own.
+pub fn reference(k: usize) -> usize {
+    [6, 20, 27, 13][k % 4]
 }
 
 /// A number as CSV: the shortest text that reads back as the same number; empty if it is not finite.
@@ -114,6 +123,19 @@ pub fn csv(lines: &[Vec<String>]) -> String {
 }
 
 impl Figure {
+    /// Text beside the vertical axis: quantity, unit and n, as in `return (reward), n = 5 seeds`.
+    pub fn y_label(&self) -> String {
+        let counts = self.series.iter().filter(|s| s.look != Look::Reference).flat_map(|s| &s.marks).map(|m| m.n);
+        let one = self.counted.strip_suffix('s').unwrap_or(self.counted);
+        match (counts.clone().min(), counts.max()) {
+            (Some(_), Some(_)) if self.counted.is_empty() => self.y.label.clone(),
+            (Some(1), Some(1)) => format!("{}, n = 1 {one}", self.y.label),
+            (Some(least), Some(most)) if least == most => format!("{}, n = {most} {}", self.y.label, self.counted),
+            (Some(least), Some(most)) => format!("{}, n = {least}\u{2013}{most} {}", self.y.label, self.counted),
+            _ => self.y.label.clone(),
+        }
+    }
+
     /// Whether there is nothing to draw.
     pub fn is_empty(&self) -> bool {
         self.series.iter().all(|s| s.marks.is_empty())
@@ -172,6 +194,7 @@ mod tests {
             caption: "c".into(),
             x: Axis::log("x, steps", "x"),
             y: Axis::linear("y", "y"),
+            counted: "runs",
             series: vec![Series { label: "a, \"b\"".into(), style: 0, look: Look::Line, marks: vec![mark] }],
         };
         let text = figure.csv();
@@ -181,6 +204,28 @@ mod tests {
         let back: Vec<f64> = (1..5).map(|i| line[i].parse().expect("a number")).collect();
         assert_eq!(back, [mark.x, mark.y, -1.0 / 3.0, 1e300]);
         assert_eq!((&line[5], &line[6]), ("5", "false"));
+    }
+
+    #[test]
+    fn the_axis_says_what_n_is() {
+        let figure = |ns: &[usize], counted: &'static str| {
+            let marks = ns.iter().map(|n| Mark { n: *n, ..Mark::bare(0.0, 1.0) }).collect();
+            Figure {
+                name: "f".into(),
+                title: "t".into(),
+                caption: "c".into(),
+                x: Axis::linear("x", "x"),
+                y: Axis::linear("y (reward)", "y"),
+                counted,
+                series: vec![Series { label: "a".into(), style: 0, look: Look::Line, marks }],
+            }
+        };
+        let label = |ns: &[usize], counted| figure(ns, counted).y_label();
+        assert_eq!(label(&[5, 5], "seeds"), "y (reward), n = 5 seeds");
+        assert_eq!(label(&[1], "seeds"), "y (reward), n = 1 seed");
+        assert_eq!(label(&[3, 5], "runs"), "y (reward), n = 3–5 runs");
+        assert_eq!(label(&[3], ""), "y (reward)");
+        assert_eq!(label(&[], "runs"), "y (reward)");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The report as one HTML file: inline drawings and style, nothing fetched, no script, light and dark.
 
-use super::draw;
 use super::page::{Page, Section, Table};
+use super::{axis, draw};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// Lines of a table that are shown at once; longer tables are folded.
@@ -87,7 +87,7 @@ fn section_markup(index: usize, section: &Section, headed: bool) -> Result<Marku
                 @for (figure, svg) in &figures {
                     figure id=(figure.name) {
                         div.drawing role="img" aria-label=(figure.title) { (inline(svg)) }
-                        figcaption { (prose(&figure.caption)) " Data: " code { (figure.name) ".csv" } "." }
+                        figcaption { (prose(&figure.caption)) (prose(&axis::remark(figure))) " Data: " code { (figure.name) ".csv" } "." }
                     }
                 }
             }
@@ -116,7 +116,7 @@ fn table_markup(table: &Table) -> Markup {
                 thead { tr { @for column in &table.columns { th scope="col" { (column.shown) } } } }
                 tbody {
                     @for line in &table.lines {
-                        tr { @for entry in line { td { (entry.shown) } } }
+                        tr { @for entry in line { td { (prose(&entry.shown)) } } }
                     }
                 }
             }

@@ -1,10 +1,9 @@
 //! What a path given to `report` holds, read as far as it is there.
 
-use super::stationarity::Study;
+use super::stationarity::StudyDir;
 use super::train::TrainRun;
 use crate::record::suite_dir::{self, SuiteDir};
-use crate::record::{self, Fault, rows};
-use serde::de::DeserializeOwned;
+use crate::record::{self, Fault, rows, stationarity};
 use serde_json::Value;
 use std::path::Path;
 
@@ -16,7 +15,7 @@ pub enum Input {
     /// Directory of `train`.
     Train(Box<TrainRun>),
     /// Directory of `stationarity`.
-    Stationarity(Box<Study>),
+    Stationarity(Box<StudyDir>),
     /// File of `gradient --json`, by its path.
     Gradient(String, Box<Value>),
 }
@@ -27,27 +26,6 @@ fn bad(path: &Path, why: &str) -> Fault {
 
 fn text(path: &Path) -> Result<String, Fault> {
     std::fs::read_to_string(path).map_err(|e| bad(path, &format!("cannot be read: {e}")))
-}
-
-/// Lines of a JSON file without a torn last one; empty if there is no such file.
-///
-/// # Errors
-/// The file is unreadable, or a line that is not the last one is not what is expected.
-pub fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Fault> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let text = text(path)?;
-    let lines: Vec<&str> = text.lines().collect();
-    let mut read = Vec::new();
-    for (i, line) in lines.iter().enumerate() {
-        match serde_json::from_str(line) {
-            Ok(row) => read.push(row),
-            Err(_) if i + 1 == lines.len() => break,
-            Err(e) => return Err(bad(path, &format!("line {}: {e}", i + 1))),
-        }
-    }
-    Ok(read)
 }
 
 /// Reads what lies at `path`.
@@ -62,8 +40,8 @@ pub fn read(path: &Path) -> Result<Input, Fault> {
     if has(suite_dir::INFO) || has(suite_dir::CONFIG) {
         return Ok(Input::Suite(Box::new(suite_dir::read(path)?)));
     }
-    if has(super::stationarity::SUMMARY) || has(super::stationarity::ROWS) {
-        return Ok(Input::Stationarity(Box::new(Study::read(path)?)));
+    if has(stationarity::STUDY) || has(stationarity::ROWS) {
+        return Ok(Input::Stationarity(Box::new(StudyDir::read(path)?)));
     }
     if has("run.json") || has(rows::NAME) {
         return Ok(Input::Train(Box::new(TrainRun::read(path)?)));

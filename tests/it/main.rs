@@ -19,6 +19,7 @@ mod mutation;
 mod probes;
 mod python;
 mod report;
+mod report_stationarity;
 mod report_suite;
 mod run_directory;
 mod scratch;

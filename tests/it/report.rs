@@ -1,4 +1,4 @@
-//! `report` through the real binary: runs, studies and gradients; the page parses, fetches nothing, and says what its rows say.
+//! `report` through the real binary: runs and gradients; the page parses, fetches nothing, and says what its rows say.
 
 use crate::run_directory::{refuse, run, succeed};
 use crate::source;
@@ -11,8 +11,8 @@ fn fixture() -> PathBuf {
     source::root().join("tests/fixtures/runs/0.1.0/bandit-bernoulli-5")
 }
 
-/// Copies a run directory (two levels).
-fn copy(from: &Path, to: &Path) {
+/// Copies a directory with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("writable");
     for entry in std::fs::read_dir(from).expect("readable") {
         let path = entry.expect("readable").path();
@@ -99,7 +99,7 @@ fn rows(run: &Path) -> Vec<Value> {
     text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
 }
 
-fn numbers(rows: &[Value], pointer: &str) -> Vec<f64> {
+pub(crate) fn numbers(rows: &[Value], pointer: &str) -> Vec<f64> {
     rows.iter().map(|r| r.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN)).collect()
 }
 
@@ -191,6 +191,7 @@ fn runs_are_grouped_by_configuration() {
     succeed(dir.path(), "report a b c --out all");
     let (page, figures) = check(&dir.path().join("all"));
     assert!(page.contains("Runs compared") && page.contains("estimator=maml"));
+    assert!(page.contains("cannot be told apart") && page.contains("no interval: that needs two runs of each"));
     assert_eq!(figures.len(), 1 + 2 * 3, "{figures:?}");
     let lines = csv(&dir.path().join("all/runs-table-returns.csv"));
     let counts: Vec<&str> = lines.iter().map(|l| l["runs"].as_str()).collect();
@@ -199,60 +200,50 @@ fn runs_are_grouped_by_configuration() {
     assert!(n.len() == 12 && n.iter().all(|n| *n == 2.0), "{n:?}");
 }
 
-fn study(dir: &Path) -> Vec<Value> {
-    let row = |name: &str, seed: u64, k: i32| {
-        let y = 0.1 * f64::from(seed as u32) + (-0.2 * f64::from(k)).exp();
-        json!({"estimator": name, "seed": seed, "iteration": k, "value": 1.0 - y, "method": "u-statistic",
-               "gap_squared": y, "gap_squared_interval": [y - 0.05, y + 0.05], "gap": y.sqrt(), "groups": 40, "noise": 0.01,
-               "average_gap_squared": y + 0.01, "bound": if name == "sgmrl" { Some(9.0) } else { None }})
-    };
-    let mut rows: Vec<Value> = Vec::new();
-    rows.extend((0..8).map(|k| row("sgmrl", 0, k)));
-    rows.extend((1..4).flat_map(|s| (0..8).map(move |k| (s, k))).map(|(s, k)| row("maml", s, k)));
-    std::fs::create_dir_all(dir).expect("writable");
-    let text: String = rows.iter().map(|r| format!("{r}\n")).collect();
-    std::fs::write(dir.join("stationarity.jsonl"), text).expect("writable");
-    rows
-}
-
+/// Real measurements: one run shows each with its interval, three their mean; what is below resolution says so.
 #[test]
-fn a_study_shows_gap_bound_and_hitting_times() {
+fn gaps_of_real_runs_are_drawn_as_they_were_measured() {
     let dir = tempfile::tempdir().expect("scratch");
-    let place = dir.path().join("s");
-    let rows = study(&place);
-    let run = |name: &str, seed: u64, gap: Option<f64>, hit: Option<u64>| {
-        json!({"estimator": name, "seed": seed, "final": {"value": 0.9, "gap": gap, "gap_squared": 0.04,
-               "gap_squared_interval": [0.01, 0.07]}, "hitting": [{"epsilon": 0.5, "iteration": hit}, {"epsilon": 0.1, "iteration": null}],
-               "bound": {"right_hand_side": 9.0, "applies": name == "sgmrl"}, "average_gap_squared": {"mean": 0.3, "low": 0.2, "high": 0.4}})
+    for seed in 1..=3 {
+        let line =
+            format!("train bandit/bernoulli-5 --smoke --iterations 6 --gap-every 3 --seed {seed} --out r{seed} -q");
+        succeed(dir.path(), &line);
+    }
+    let gaps = |k: u64| -> Vec<Value> {
+        let text = std::fs::read_to_string(dir.path().join(format!("r{k}/gap.jsonl"))).expect("measured");
+        text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
     };
-    let runs = [run("sgmrl", 0, Some(0.2), Some(3)), run("maml", 1, Some(0.5), Some(7)), run("maml", 2, None, None)];
-    let summary = json!({"program": "stillpoint", "version": "0.1.0", "command": "stillpoint stationarity ...", "family": "analytic/a",
-                         "dynamics": "sampled", "setting": {"beta": 0.1}, "constants": {"R": 1.0, "L_V": 12.5}, "runs": runs});
-    let partial = succeed(dir.path(), "report s");
-    assert!(partial.contains("has not ended yet"), "{partial}");
-    assert!(check(&place.join("report")).0.contains("stationarity.json is not written yet"));
-    std::fs::write(place.join("stationarity.json"), summary.to_string()).expect("writable");
-    let printed = succeed(dir.path(), "report s");
+    let printed = succeed(dir.path(), "report r1");
     assert!(
-        printed.contains("sgmrl ended at a gap of 0.200") && printed.contains("below resolution in 1 of 2"),
+        printed.contains("This is one run") && printed.contains("The stationarity gap after iteration 6"),
         "{printed}"
     );
-    let out = place.join("report");
-    let (page, figures) = check(&out);
-    assert_eq!(figures, ["gap", "bound", "hitting", "value"]);
-    assert!(page.contains("L_V") && page.contains("does not apply"));
-    let own: Vec<Value> = rows.iter().filter(|r| r["estimator"] == "sgmrl").cloned().collect();
-    assert_eq!(column(&out.join("gap.csv"), "sgmrl", "gap_squared"), numbers(&own, "/gap_squared"));
-    assert_eq!(column(&out.join("gap.csv"), "sgmrl", "high"), numbers(&own, "/gap_squared_interval/1"));
-    assert_eq!(column(&out.join("bound.csv"), "bound, sgmrl", "average_gap_squared"), [9.0; 8]);
-    for (k, mean) in column(&out.join("gap.csv"), "maml", "gap_squared").into_iter().enumerate() {
-        let at = rows.iter().filter(|r| r["estimator"] == "maml" && r["iteration"] == k);
-        let values: Vec<f64> = at.map(|r| r["gap_squared"].as_f64().expect("number")).collect();
-        assert!(values.len() == 3 && (values.iter().sum::<f64>() / 3.0 - mean).abs() < 1e-15);
+    let out = dir.path().join("r1/report");
+    check(&out);
+    let own = gaps(1);
+    assert_eq!(own.len(), 3);
+    let file = out.join("gap.csv");
+    for (name, pointer) in [
+        ("iteration", "/iteration"),
+        ("gap_squared", "/gap_squared"),
+        ("low", "/gap_squared_interval/0"),
+        ("high", "/gap_squared_interval/1"),
+    ] {
+        assert_eq!(column(&file, "‖∇V_ζ‖²", name), numbers(&own, pointer), "{name}");
     }
-    assert_eq!(column(&out.join("hitting.csv"), "maml", "iteration"), [7.0]);
-    let never = csv(&out.join("table-hitting.csv"));
-    assert!(never.iter().any(|l| l["estimator"] == "maml" && l["epsilon"] == "0.1" && l["hit"] == "0"), "{never:?}");
+    let resolved: Vec<bool> = own.iter().map(|g| !g["gap"].is_null()).collect();
+    let lines = csv(&file);
+    if resolved.contains(&false) {
+        assert_eq!(lines.iter().map(|l| l["resolved"] == "true").collect::<Vec<_>>(), resolved);
+    }
+    succeed(dir.path(), "report r1 r2 r3 --out all");
+    let all = dir.path().join("all");
+    let (page, _) = check(&all);
+    assert!(page.contains("n = 3 runs"), "n stands on the axis");
+    for (k, mean) in column(&all.join("gap.csv"), "‖∇V_ζ‖²", "gap_squared").into_iter().enumerate() {
+        let sum: f64 = (1..=3).map(|s| gaps(s)[k]["gap_squared"].as_f64().expect("a number")).sum();
+        assert!((sum / 3.0 - mean).abs() < 1e-15);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::report::{check, column, csv};
 use crate::run_directory::{run, succeed};
+use crate::source;
 use rand_distr::{Distribution, StandardNormal};
 use std::path::Path;
 use stillpoint::budget::Budget;
@@ -300,4 +301,44 @@ fn half_a_suite_says_what_is_missing() {
     assert!(check(&dir.path().join("tuned/report")).1.contains(&"sensitivity-liu-outer-beta".to_string()));
     write(&dir.path().join("bare"), &info(&plan, all.len()), &[]);
     assert!(succeed(dir.path(), "report bare").contains("0 figures"));
+}
+
+/// One number of a point.
+type Read = fn(&Point) -> f64;
+
+/// The committed suite of version 0.1.0, made by the real binary: curves are means of its records, and three seeds are called few.
+#[test]
+fn a_suite_of_an_older_version_is_reported() {
+    let dir = tempfile::tempdir().expect("scratch");
+    let place = source::root().join("tests/fixtures/runs/0.1.0/suite-small");
+    succeed(dir.path(), &format!("report {} --out out", place.display()));
+    let out = dir.path().join("out");
+    let (page, figures) = check(&out);
+    for name in ["profile", "differences", "learning-a", "value-a", "gap-c", "sensitivity-c-outer-beta"] {
+        assert!(figures.iter().any(|f| f == name), "{name}: {figures:?}");
+    }
+    assert!(page.contains("With 3 seeds the percentile bootstrap's intervals are too narrow"));
+    let suite = suite_dir::read(&place).unwrap_or_else(|e| panic!("{e}"));
+    let chosen = &suite.info.chosen.iter().find(|c| c.family == "a" && c.arm == "sgmrl").expect("chosen").setting;
+    let runs: Vec<&RunRecord> = suite.of("a", "sgmrl", Phase::Reporting).filter(|r| r.setting == *chosen).collect();
+    assert_eq!(runs.len(), 3);
+    let curves: [(&str, Read); 3] = [
+        ("learning-a", |p| p.after),
+        ("value-a", |p| p.value.expect("exact")),
+        ("gap-a", |p| p.gap.expect("measured").gap_squared),
+    ];
+    for (figure, of) in curves {
+        let file = out.join(format!("{figure}.csv"));
+        let name =
+            csv(&file)[0].keys().find(|k| ["return_after", "value", "gap_squared"].contains(&k.as_str())).cloned();
+        let drawn = column(&file, "sgmrl", &name.expect("a column"));
+        assert_eq!(drawn.len(), runs[0].points.len());
+        for (k, y) in drawn.iter().enumerate() {
+            assert!(
+                (mean(&runs.iter().map(|r| of(&r.points[k])).collect::<Vec<_>>()) - y).abs() < 1e-12,
+                "{figure} {k}"
+            );
+        }
+    }
+    assert_eq!(csv(&out.join("table-runs.csv")).len(), suite.records.len());
 }

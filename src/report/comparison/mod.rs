@@ -162,6 +162,27 @@ pub fn compare(suite: &SuiteDir) -> Comparison {
     Comparison { arms: suite.info.arms.clone(), cells, scales, pooled, notes }
 }
 
+/// Fewest seeds at which percentile bootstrap intervals are taken as they are.
+const FEW: usize = 10;
+
+impl Comparison {
+    /// Fewest runs behind a score of the arms that are compared; `None` without any.
+    pub fn fewest(&self) -> Option<usize> {
+        self.cells.iter().map(|c| c.runs.len()).filter(|n| *n > 0).min()
+    }
+
+    /// What is to be said beside bootstrap intervals of few seeds; empty from ten seeds on.
+    pub fn narrow(&self) -> String {
+        match self.fewest() {
+            Some(n) if n > 1 && n < FEW => format!(
+                " With {n} seeds the percentile bootstrap's intervals are too narrow: of nominal 95 % intervals 91 % held the truth \
+                 with 5 seeds on 5 families, 75 % with 3 seeds on one."
+            ),
+            _ => String::new(),
+        }
+    }
+}
+
 /// `1 run`, `2 runs`.
 pub fn runs_text(count: usize) -> String {
     if count == 1 { "1 run".into() } else { format!("{count} runs") }

@@ -3,13 +3,13 @@
 use super::pooled::{Pair, Pooled};
 use super::{Comparison, runs_text};
 
-/// A number with three significant digits, at least one before the point, at most four behind it.
+/// A number with three significant digits; from 0.001 to 10 millions without an exponent.
 pub fn digits(x: f64) -> String {
     if !x.is_finite() {
         return "–".into();
     }
     let size = if x == 0.0 { 0 } else { x.abs().log10().floor() as i32 };
-    if !(-4..7).contains(&size) {
+    if !(-3..7).contains(&size) {
         return format!("{x:.2e}").replace('-', "\u{2212}");
     }
     let decimals = (2 - size).clamp(0, 5) as usize;
@@ -23,7 +23,8 @@ pub fn brackets(interval: Option<[f64; 2]>) -> String {
     interval.map_or_else(String::new, |[low, high]| format!(" [{}, {}]", digits(low), digits(high)))
 }
 
-fn list(names: &[String]) -> String {
+/// Names as in a sentence, each between backquotes.
+pub fn list(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),
@@ -99,7 +100,8 @@ pub fn sentences(comparison: &Comparison) -> [String; 3] {
     };
     let closest = against.iter().min_by(|a, b| a.difference.total_cmp(&b.difference));
     let Some(closest) = closest else { return nothing_to_compare(comparison) };
-    [who, how_much(comparison, pooled, closest, &name(closest)), how_sure(pooled, closest, &name(closest))]
+    let name = name(closest);
+    [who, how_much(comparison, pooled, closest, &name), how_sure(comparison, pooled, closest, &name)]
 }
 
 fn how_much(comparison: &Comparison, pooled: &Pooled, closest: &Pair, runner_up: &str) -> String {
@@ -130,13 +132,17 @@ fn how_much(comparison: &Comparison, pooled: &Pooled, closest: &Pair, runner_up:
     )
 }
 
-fn how_sure(pooled: &Pooled, closest: &Pair, runner_up: &str) -> String {
+fn how_sure(comparison: &Comparison, pooled: &Pooled, closest: &Pair, runner_up: &str) -> String {
     let best = &pooled.arms[closest.first].arm;
     let p = closest.improvement;
     let sure = format!(
-        "A run of `{best}` ends above a run of `{runner_up}` on the same family, seeds not paired, with probability {}{}",
+        "A run of `{best}` ends above a run of `{runner_up}` on the same family, seeds not paired, with probability {}{}{}",
         digits(p.value),
-        brackets(p.interval)
+        brackets(p.interval),
+        match p.interval.filter(|_| !comparison.narrow().is_empty()) {
+            Some(_) => " (a bootstrap interval, too narrow with so few seeds)",
+            None => "",
+        }
     );
     match (closest.joint, closest.sign()) {
         (None, _) => {

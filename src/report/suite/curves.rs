@@ -75,11 +75,13 @@ fn learning(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
         name: format!("learning-{}", slug(&family.name)),
         title: format!("Learning curves: {}", family.name),
         caption: format!(
-            "Mean undiscounted return after adaptation, over evaluation tasks and seeds; {}. Bands: 95 % t-intervals over seeds.",
+            "Mean undiscounted return after adaptation, over evaluation tasks and seeds; {}. Bands: 95 % t-intervals over seeds. \
+             Arms share seeds and tasks, so bands may overlap although arms differ: the paired differences say so.",
             seeds(arms)
         ),
         x: Axis::linear(STEPS.0, STEPS.1),
         y: Axis::linear("return after adaptation (reward)", "return_after"),
+        counted: "seeds",
         series: arms.iter().map(|a| series(a, |p| Some(p.after))).collect(),
     }
 }
@@ -95,6 +97,7 @@ fn values(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
         ),
         x: Axis::linear(STEPS.0, STEPS.1),
         y: Axis::linear("V_ζ (discounted reward)", "value"),
+        counted: "seeds",
         series: arms.iter().map(|a| series(a, |p| p.value)).collect(),
     }
 }
@@ -118,12 +121,13 @@ fn gaps(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
         name: format!("gap-{}", slug(&family.name)),
         title: format!("Stationarity gap: {}", family.name),
         caption: format!(
-            "Squared norm of the gradient of V_ζ, mean over seeds; {}. Bands: 95 % intervals. Open triangles: the interval contains \
+            "Squared norm of the gradient of V_ζ, mean over seeds; {}. Bands: 95 % intervals. Open triangles, below resolution: the interval contains \
              zero, its upper end is shown.",
             seeds(arms)
         ),
         x: Axis::linear(STEPS.0, STEPS.1),
         y: Axis::log("squared gap ‖∇V_ζ‖² (reward²)", "gap_squared"),
+        counted: "seeds",
         series: arms.iter().map(gap).collect(),
     }
 }
@@ -157,6 +161,7 @@ fn sensitivity(suite: &SuiteDir, comparison: &Comparison, family: &FamilyInfo) -
             ),
             x: if positive { Axis::log(key, key) } else { Axis::linear(key, key) },
             y: Axis::linear("return after adaptation (reward)", "return_after"),
+            counted: "seeds",
             series,
         }
     };

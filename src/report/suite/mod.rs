@@ -100,11 +100,13 @@ fn reading(comparison: &comparison::Comparison) -> Vec<String> {
         "Settings were chosen on tuning seeds; everything but the sensitivity figures shows held-out reporting seeds. Arms have \
          equal budgets of environment steps, not of time."
             .to_string(),
-        "Means over seeds and paired differences have Student's t-intervals (over several families with Welch and \
+        format!(
+            "Means over seeds and paired differences have Student's t-intervals (over several families with Welch and \
          Satterthwaite's degrees of freedom). Interquartile means, medians, probabilities and profiles have percentile intervals \
-         of 2000 bootstrap resamples stratified by family, which are somewhat narrow with few seeds. All are 95 % intervals over \
-         seeds on these families; they say nothing of other families."
-            .to_string(),
+         of 2000 bootstrap resamples stratified by family.{} All are 95 % intervals over seeds on these families; they say \
+             nothing of other families.",
+            comparison.narrow()
+        ),
     ];
     if let Some(pooled) = &comparison.pooled {
         let scale = |f: &String| {

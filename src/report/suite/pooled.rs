@@ -44,11 +44,13 @@ fn performance(comparison: &Comparison, pooled: &Pooled) -> Figure {
         title: "Performance profile".into(),
         caption: format!(
             "Fraction of reporting runs whose normalised final score exceeds τ, over {families} {}; higher is better. Bands: \
-             pointwise 95 % stratified bootstrap intervals. n in the CSV counts runs.",
-            if families == 1 { "family" } else { "families" }
+             pointwise 95 % stratified bootstrap intervals. n in the CSV counts runs.{}",
+            if families == 1 { "family" } else { "families" },
+            comparison.narrow()
         ),
         x: Axis::linear("normalised final score τ", "threshold"),
         y: Axis::linear("fraction of runs above τ", "fraction"),
+        counted: "runs",
         series: series.collect(),
     }
 }
@@ -87,6 +89,7 @@ fn differences(comparison: &Comparison) -> Figure {
             .into(),
         x: Axis { label: "family".into(), column: "family".into(), scale: Scale::Names(families.clone()) },
         y: Axis::linear("difference of normalised score", "difference"),
+        counted: "seeds",
         series: series.collect(),
     }
 }

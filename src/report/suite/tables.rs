@@ -9,7 +9,7 @@ use crate::report::page::{Column, Entry, Table};
 
 /// All tables that have lines.
 pub fn tables(suite: &SuiteDir, comparison: &Comparison) -> Vec<Table> {
-    let pooled = comparison.pooled.iter().flat_map(|p| [over_families(p), pairs(p)]);
+    let pooled = comparison.pooled.iter().flat_map(|p| [over_families(comparison, p), pairs(p)]);
     pooled.chain([families(comparison), costs(comparison), runs(suite)]).filter(|t| !t.lines.is_empty()).collect()
 }
 
@@ -17,7 +17,7 @@ fn statistic(s: &Statistic) -> Entry {
     Entry::interval(s.value, s.interval)
 }
 
-fn over_families(pooled: &Pooled) -> Table {
+fn over_families(comparison: &Comparison, pooled: &Pooled) -> Table {
     let line = |a: &crate::report::comparison::pooled::PooledArm| {
         vec![
             Entry::text(&a.arm),
@@ -34,9 +34,10 @@ fn over_families(pooled: &Pooled) -> Table {
         title: "Over all families".into(),
         caption: format!(
             "Normalised scores over {}, with 95 % stratified bootstrap intervals. The last column is the probability that a run \
-             beats one of `{}` on the same family.",
+             beats one of `{}` on the same family.{}",
             pooled.families.join(", "),
-            pooled.arms[0].arm
+            pooled.arms[0].arm,
+            comparison.narrow()
         ),
         columns: vec![
             Column::plain("arm", "arm"),
@@ -125,9 +126,11 @@ fn families(comparison: &Comparison) -> Table {
     Table {
         name: "table-families".into(),
         title: "Each family".into(),
-        caption: "Undiscounted return after adaptation (reward) on the reporting seeds at the chosen setting; means and differences \
-                  with 95 % t-intervals, IQM with bootstrap intervals. Differences are paired by seed, against the first arm."
-            .into(),
+        caption: format!(
+            "Undiscounted return after adaptation (reward) on the reporting seeds at the chosen setting; means and differences with \
+             95 % t-intervals, IQM with bootstrap intervals. Differences are paired by seed, against the first arm.{}",
+            comparison.narrow()
+        ),
         columns: vec![
             Column::plain("family", "family"),
             Column::plain("arm", "arm"),

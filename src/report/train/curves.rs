@@ -80,6 +80,7 @@ fn returns(group: &Group) -> Figure {
         ),
         x: Axis::linear("training steps of the environment", "environment_steps"),
         y: Axis::linear("undiscounted return (reward)", "return"),
+        counted: "runs",
         series: (0..last).map(series).collect(),
     }
 }
@@ -110,12 +111,13 @@ fn gap(group: &Group) -> Figure {
         name: "gap".into(),
         title: "Stationarity gap".into(),
         caption: format!(
-            "Squared norm of the gradient of V_ζ, method {method}; {}. Open triangles: the interval contains zero, its upper end is \
+            "Squared norm of the gradient of V_ζ, method {method}; {}. Open triangles, below resolution: the interval contains zero, its upper end is \
              shown.",
             bands(group, "bands are its 95 % intervals")
         ),
         x: Axis::linear("outer iterations", "iteration"),
         y: Axis::log("squared gap ‖∇V_ζ‖² (reward²)", "gap_squared"),
+        counted: "runs",
         series: vec![Series { label: "‖∇V_ζ‖²".into(), style: 0, look: Look::Line, marks }],
     }
 }
@@ -133,6 +135,7 @@ fn gradient(group: &Group) -> Figure {
         ),
         x: Axis::linear("outer iterations", "iteration"),
         y: Axis::log("norm (reward; update: parameters)", "norm"),
+        counted: "runs",
         series: vec![
             line("gradient", 0, over(group, iteration, |l| Some(l.row.gradient_norm))),
             line("noise", 1, over(group, iteration, |l| l.row.gradient_noise)),
@@ -158,6 +161,7 @@ fn budget(group: &Group) -> Figure {
         ),
         x: Axis::linear("outer iterations", "iteration"),
         y: Axis::log("count; time in seconds", "count"),
+        counted: "runs",
         series: vec![
             line("environment steps", 0, steps),
             line("gradients", 1, |l| l.row.budget.gradients as f64),

@@ -1,8 +1,8 @@
 //! The sections of training runs: runs that differ by their seed only are one group, with bands over seeds.
 
 pub mod curves;
+pub mod verdict;
 
-use super::comparison::verdict::{brackets, digits};
 use super::curve::ends;
 use super::figure::{Axis, Figure, Look, Series, slug};
 use super::page::{Column, Entry, Section, Table};
@@ -44,7 +44,7 @@ impl TrainRun {
     pub fn read(dir: &Path) -> Result<TrainRun, Fault> {
         let opened = input::open(dir)?;
         let table = opened.config.parse().unwrap_or_default();
-        let (rows, gaps) = (rows::read(dir)?, input::lines(&dir.join(gap::NAME))?);
+        let (rows, gaps) = (rows::read(dir)?, gap::read(dir)?);
         Ok(TrainRun { path: dir.display().to_string(), info: opened.info, config: opened.config, table, rows, gaps })
     }
 
@@ -82,11 +82,15 @@ fn flat(prefix: &str, table: &Toml, out: &mut Vec<(String, String)>) {
     }
 }
 
-/// Everything that makes a run what it is, but for its seed, its name and its length.
+/// Everything that makes a run what it is, but for its seed, its name, its length and what is recorded of it.
 fn settings(run: &TrainRun) -> Settings {
     let mut all = Settings::new();
     flat("", &run.table, &mut all);
-    all.retain(|(key, _)| !["seed", "name", "iterations"].contains(&key.as_str()) && !key.starts_with("record."));
+    all.retain(|(key, _)| {
+        !["seed", "name", "iterations"].contains(&key.as_str())
+            && !key.starts_with("record.")
+            && !key.starts_with("gap.")
+    });
     all
 }
 
@@ -151,32 +155,6 @@ fn after(row: &Logged) -> f64 {
 
 fn gain(row: &Logged) -> f64 {
     row.row.gain.mean
-}
-
-fn sentences(group: &Group) -> Vec<String> {
-    let run = &group.runs[0];
-    let [start, end, gained] =
-        [(false, after as fn(&Logged) -> f64), (true, after), (true, gain)].map(|(l, f)| estimate(group, l, f));
-    if !end.mean.is_finite() {
-        return vec!["No iteration is recorded yet.".into()];
-    }
-    let shown = |e: &Estimate| format!("{}{}", digits(e.mean), brackets(ends(e)));
-    let (family, estimator) = (run.text(&["family", "name"]), run.text(&["outer", "estimator"]));
-    let moved = format!(
-        "`{estimator}` on `{family}`: the return after adaptation went from {} in the first iterations to {} in the last.",
-        shown(&start),
-        shown(&end)
-    );
-    let helps = match ends(&gained) {
-        Some([low, _]) if low > 0.0 => "adaptation helps",
-        Some([_, high]) if high < 0.0 => "adaptation hurts",
-        Some(_) => "whether adaptation helps cannot be told",
-        None => "one number has no interval",
-    };
-    vec![
-        moved,
-        format!("At the end adaptation changes the return by {}: {helps} on the training tasks.", shown(&gained)),
-    ]
 }
 
 fn missing(group: &Group) -> Vec<String> {
@@ -257,6 +235,7 @@ fn together(groups: &[Group]) -> Figure {
             .into(),
         x: Axis::linear("training steps of the environment", "environment_steps"),
         y: Axis::linear("return after adaptation (reward)", "return_after"),
+        counted: "runs",
         series: series.collect(),
     }
 }
@@ -266,23 +245,12 @@ pub fn sections(runs: Vec<TrainRun>) -> Vec<Section> {
     let groups = group(runs);
     let mut sections = Vec::new();
     if groups.len() > 1 {
-        let best = groups.iter().map(|g| (g, estimate(g, true, after))).max_by(|a, b| a.1.mean.total_cmp(&b.1.mean));
-        let mut reading = vec![
-            "Runs are grouped by configuration: those of a group differ by their seed only. Unlike the arms of a suite, groups need \
-             not have equal budgets, tuned settings or common evaluation tasks."
-                .to_string(),
-        ];
-        reading.extend(best.map(|(g, e)| {
-            format!(
-                "The highest return after adaptation in the last iterations is that of `{}`: {}{}.",
-                g.label,
-                digits(e.mean),
-                brackets(ends(&e))
-            )
-        }));
+        let reading =
+            vec!["Runs are grouped by configuration: those of a group differ by their seed only.".to_string()];
         sections.push(Section {
             title: "Runs compared".into(),
             name: "runs".into(),
+            sentences: verdict::compared(&groups),
             tables: vec![table(&groups)],
             figures: vec![together(&groups)],
             reading,
@@ -307,7 +275,7 @@ fn one(group: &Group) -> Section {
         title: format!("Training {}", group.label),
         name: slug(&group.label),
         missing: missing(group),
-        sentences: sentences(group),
+        sentences: verdict::sentences(group),
         tables: vec![table(std::slice::from_ref(group))],
         figures: curves::figures(group),
         reading: Vec::new(),
