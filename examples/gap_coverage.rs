@@ -14,7 +14,7 @@ use stillpoint::policy::{Policy, TabularSoftmax};
 use tasks::family::Family;
 
 /// Groups, and tasks per group.
-const SIZES: [[usize; 2]; 2] = [[40, 10], [40, 20]];
+const SIZES: [[usize; 2]; 2] = [[40, 10], [20, 20]];
 
 /// A family and the adaptation it is judged by.
 struct Case {
