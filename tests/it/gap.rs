@@ -91,7 +91,9 @@ fn the_best_feasible_method_is_taken_and_named() {
     let (method, remark) = of(GapPlan { limit: 3, ..GapPlan::default() }).expect("falls back");
     assert_eq!(method, Method::RaoBlackwell);
     assert!(remark.is_some_and(|r| r.contains("limit of 3")));
-    assert!(of(GapPlan { limit: 3, method: Some(Method::Enumerated), ..GapPlan::default() }).is_err());
+    assert!(of(GapPlan { limit: 0, method: Some(Method::Enumerated), ..GapPlan::default() }).is_err());
+    let patient = GapPlan { limit: 3, method: Some(Method::Enumerated), ..GapPlan::default() };
+    assert_eq!(of(patient), Ok((Method::Enumerated, None)), "asked for by name, it may take longer");
     assert!(of(GapPlan { groups: 3, ..GapPlan::default() }).is_err());
 
     let infinite = family("garnet", serde_json::json!({"states": 5, "actions": 2}));
