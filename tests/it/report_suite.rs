@@ -249,6 +249,20 @@ fn sentences_name_a_winner_only_where_there_is_one() {
 }
 
 #[test]
+fn an_arm_that_is_not_pooled_is_compared_where_it_runs() {
+    let plan = Plan { arms: vec![("maml", 3.0), ("sgmrl", 6.0), ("promp", 9.0)], ..clear() };
+    let mut suite = suite(&plan, 5);
+    assert!(comparison::compare(&suite).apart().is_empty(), "all arms on all families");
+    suite.records.retain(|r| r.arm != "promp" || r.family == "bandit");
+    let whole = comparison::compare(&suite);
+    assert!(verdict::sentences(&whole)[0].starts_with("`sgmrl` won"), "{:?}", verdict::sentences(&whole));
+    let apart = whole.apart();
+    assert_eq!(apart.iter().map(|c| c.scales[0].family.as_str()).collect::<Vec<_>>(), ["bandit"]);
+    let [who, ..] = verdict::sentences(&apart[0]);
+    assert!(who.starts_with("`promp` won") && who.contains("family `bandit`"), "{who}");
+}
+
+#[test]
 fn diverged_runs_count_as_worst_and_failed_ones_not_at_all() {
     let mut suite = suite(&clear(), 4);
     let own = |r: &&mut RunRecord| r.family == "bandit" && r.arm == "sgmrl" && r.phase == Phase::Reporting;

@@ -166,6 +166,26 @@ pub fn compare(suite: &SuiteDir) -> Comparison {
 const FEW: usize = 10;
 
 impl Comparison {
+    /// Families on which arms have runs that are not pooled with the others, each compared on its own.
+    pub fn apart(&self) -> Vec<Comparison> {
+        let pooled = |cell: &Cell| {
+            self.pooled
+                .as_ref()
+                .is_some_and(|p| p.families.contains(&cell.family) && p.arms.iter().any(|a| a.arm == cell.arm))
+        };
+        let open =
+            |family: &&Scale| self.cells.iter().any(|c| c.family == family.family && !c.runs.is_empty() && !pooled(c));
+        self.scales.iter().filter(open).map(|scale| self.alone(scale)).collect()
+    }
+
+    /// The same comparison with the family of `scale` alone.
+    fn alone(&self, scale: &Scale) -> Comparison {
+        let cells: Vec<Cell> = self.cells.iter().filter(|c| c.family == scale.family).cloned().collect();
+        let (scales, mut notes) = (vec![scale.clone()], Vec::new());
+        let pooled = pooled::pool(&self.arms, &cells, &scales, &mut notes);
+        Comparison { arms: self.arms.clone(), cells, scales, pooled, notes }
+    }
+
     /// Fewest runs behind a score of the arms that are compared; `None` without any.
     pub fn fewest(&self) -> Option<usize> {
         self.cells.iter().map(|c| c.runs.len()).filter(|n| *n > 0).min()

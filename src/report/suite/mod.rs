@@ -20,6 +20,10 @@ pub fn section(suite: &SuiteDir) -> Section {
     if is_partial(suite) && comparison.pooled.is_some() {
         sentences[0] = format!("So far, with part of the runs: {}", sentences[0]);
     }
+    for alone in comparison.apart().iter().filter(|c| c.pooled.is_some()) {
+        let [who, how_much, _] = verdict::sentences(alone);
+        sentences.push(format!("With the arms that are not pooled: {who} {how_much}"));
+    }
     missing.extend(comparison.notes.iter().cloned());
     Section {
         title: format!("Suite {}", suite.info.name),
