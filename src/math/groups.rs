@@ -4,6 +4,7 @@
 
 use super::returns::mean;
 use super::summary::Estimate;
+use serde::{Deserialize, Serialize};
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -104,7 +105,7 @@ pub fn batch_means(series: &[f64], length: usize, blocks: usize) -> Estimate {
 }
 
 /// Exponential moving average with bias correction `1 / (1 - decay^k)`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ema {
     /// Weight of the past.
     pub decay: f64,
