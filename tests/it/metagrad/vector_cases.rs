@@ -271,8 +271,17 @@ const META_KEYS: [&str; 25] = [
     "c_bar",
 ];
 
-/// A whole meta-gradient: every intermediate array, and the result.
+/// A whole meta-gradient, each stage on our own results of the stage before.
 pub fn meta<F: Real>(name: &str, case: &Value, check: &mut Check) {
+    meta_from::<F>(name, case, false, check);
+}
+
+/// The same, each stage on the oracle's results of the stage before: theta', u and w.
+pub fn meta_stages<F: Real>(name: &str, case: &Value, check: &mut Check) {
+    meta_from::<F>(name, case, true, check);
+}
+
+fn meta_from<F: Real>(name: &str, case: &Value, stages: bool, check: &mut Check) {
     known(name, case, &META_KEYS);
     let (net, places, [actions, k]) = network(case);
     assert_eq!(k, 2, "{name}: conditioning on gamma and lambda");
@@ -301,14 +310,20 @@ pub fn meta<F: Real>(name: &str, case: &Value, check: &mut Check) {
 
     let (mut after, mut state, mut clipped) = (theta.clone(), before.clone(), step.gradient.clone());
     rule.apply(&mut state, &mut clipped, &mut after);
-    let there = At { theta: &after, obs: &later.obs, condition: &condition };
+    let given = |own: &[F], key: &str, sign: f64| match case["expect"].get(key) {
+        Some(expected) if stages => ours(&numbers(expected), &places, sign),
+        _ => own.to_vec(),
+    };
+    let start = given(&after, "theta_prime", 1.0);
+    let there = At { theta: &start, obs: &later.obs, condition: &condition };
     let u = outer_gradient(&net, &heads, &outer, there, &later, None, &mut outer_tape);
-    let mut cotangent = Moving::of(u.ascent.clone(), &before);
+    let mut cotangent = Moving::of(given(&u.ascent, "u", -1.0), &before);
     let w = rule.pull_back(&before, &step.gradient, Differential::Exact, &mut cotangent);
-    let found = inner.along(at, &tau, &eta, &tunables, &step.evaluation, &w, &mut tape);
-    net.jvp(at, Along { theta: Some(&w), condition: None }, &mut tape);
+    let direction = given(&w, "w", -1.0);
+    let found = inner.along(at, &tau, &eta, &tunables, &step.evaluation, &direction, &mut tape);
+    net.jvp(at, Along { theta: Some(&direction), condition: None }, &mut tape);
     let dots = heads.tangents(&step.evaluation.distribution, &tau.actions, net.tangent(&tape));
-    let embedded = inner.through_embedding(at, &tau, &eta, &step.evaluation, &w, &mut tape);
+    let embedded = inner.through_embedding(at, &tau, &eta, &step.evaluation, &direction, &mut tape);
     let Step { evaluation, targets, gradient } = step;
     let negative = |x: &[F]| x.iter().map(|x| -x.f64()).collect::<Vec<_>>();
     let by_logits = |d: &mut dyn Iterator<Item = f64>| d.zip(&x).map(|(d, x)| -d * sigmoid.slope(*x)).collect::<Vec<_>>();

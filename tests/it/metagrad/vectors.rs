@@ -53,12 +53,22 @@ fn document() -> (String, Value) {
     (path, value)
 }
 
-fn check_all<F: Real>(document: &Value, tolerance: f64) -> Check {
+/// How the stages of a meta-gradient are fed.
+#[derive(Clone, Copy, PartialEq)]
+enum Feed {
+    /// Each from our own stage before: the whole chain.
+    Chain,
+    /// Each from the oracle's stage before.
+    Stages,
+}
+
+fn check_all<F: Real>(document: &Value, feed: Feed, tolerance: f64) -> Check {
     let mut check = Check::new(tolerance);
     for (section, cases) in document.as_object().expect("an object") {
         let one: fn(&str, &Value, &mut Check) = match section.as_str() {
             "returns" => super::vector_cases::returns::<F>,
-            "meta" => super::vector_cases::meta::<F>,
+            "meta" if feed == Feed::Chain => super::vector_cases::meta::<F>,
+            "meta" => super::vector_cases::meta_stages::<F>,
             "gap" => super::vector_cases::gap,
             "chains" => super::vector_cases::chain::<F>,
             "control" => super::vector_cases::control::<F>,
@@ -76,10 +86,17 @@ fn check_all<F: Real>(document: &Value, tolerance: f64) -> Check {
     check
 }
 
+/// In `f64` the whole chain to 1e-10. In `f32` every function to 1e-5 on the oracle's inputs; the chain of all of them, in
+/// which one rounding of theta' moves u by 5e-6 where a step saturates the network (NumPy in single precision is off by 1.03e-5 at
+/// the committed meta[8].v_dot), to 1e-4.
 #[test]
 fn metagrad_vectors() {
     let (path, document) = document();
-    for (name, check) in [("f64", check_all::<f64>(&document, 1e-10)), ("f32", check_all::<f32>(&document, 1e-5))] {
+    for (name, check) in [
+        ("f64", check_all::<f64>(&document, Feed::Chain, 1e-10)),
+        ("f32", check_all::<f32>(&document, Feed::Stages, 1e-5)),
+        ("f32, chained", check_all::<f32>(&document, Feed::Chain, 1e-4)),
+    ] {
         println!("{name}: {} arrays, largest error per section {:?}", check.arrays, check.worst);
         assert!(check.arrays > 0, "{path}: no case");
         assert!(check.failures.is_empty(), "{path}, {name}:\n{}", check.failures.join("\n"));
@@ -89,13 +106,13 @@ fn metagrad_vectors() {
 /// Negative controls: a wrong mask, a dropped clip projection, an empty file are all found.
 #[test]
 fn metagrad_vectors_notice_mistakes() {
-    assert_eq!(check_all::<f64>(&serde_json::json!({ "format": 1, "meta": [] }), 1e-10).arrays, 0);
+    assert_eq!(check_all::<f64>(&serde_json::json!({ "format": 1, "meta": [] }), Feed::Chain, 1e-10).arrays, 0);
     let (_, mut document) = document();
     let Some(cases) = document["meta"].as_array_mut() else { return };
     let masked = cases.iter_mut().flat_map(|c| c["tau"]["nd"].as_array_mut().expect("mask"));
     masked.for_each(|row| row.as_array_mut().expect("row").iter_mut().for_each(|x| *x = 1.0.into()));
     let count = cases.len();
-    let check = check_all::<f64>(&serde_json::json!({ "meta": cases.clone() }), 1e-3);
+    let check = check_all::<f64>(&serde_json::json!({ "meta": cases.clone() }), Feed::Chain, 1e-3);
     let caught = check.failures.iter().filter(|f| f.contains(".dJ_deta:")).count();
     assert_eq!(caught, count, "dropping the termination mask: {:?}", check.failures);
 }
