@@ -11,12 +11,14 @@ mod matmul;
 pub mod mlp;
 pub mod network;
 mod reverse;
+pub mod separate;
 pub mod tape;
 
 pub use conditioned::ConditionedMlp;
 pub use init::Init;
 pub use mlp::{Activation, Layer, Mlp};
 pub use network::{Along, At, Gradient, Network};
+pub use separate::Separate;
 pub use tape::{Tape, Workspace};
 
 pub(crate) use kernels::exp_in_place;

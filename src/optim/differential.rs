@@ -82,12 +82,13 @@ impl Optimiser {
                 let correction = (1.0 - beta2.powf(k)).sqrt();
                 let (rate, eps) = (F::of(beta * correction / (1.0 - beta1.powf(k))), F::of(epsilon * correction));
                 let (b1, b2) = (F::of(beta1), F::of(beta2));
-                let (m, s) = (b1 * m + (one - b1) * g, b2 * s + (one - b2) * g * g);
+                let (c1, c2) = (F::of(1.0 - beta1), F::of(1.0 - beta2));
+                let (m, s) = (b1 * m + c1 * g, b2 * s + c2 * g * g);
                 let root = s.sqrt();
                 Local {
-                    first_by_gradient: one - b1,
+                    first_by_gradient: c1,
                     first_by_first: b1,
-                    second_by_gradient: two * (one - b2) * g,
+                    second_by_gradient: two * c2 * g,
                     second_by_second: b2,
                     by_gradient: F::zero(),
                     by_first: rate / (root + eps),
@@ -95,8 +96,9 @@ impl Optimiser {
                 }
             }
             Optimiser::RmsProp { beta, decay, epsilon, dialect, .. } => {
-                let (beta, decay, eps) = (F::of(beta), F::of(decay), F::of(epsilon));
-                let s = decay * s + (one - decay) * g * g;
+                let (beta, eps) = (F::of(beta), F::of(epsilon));
+                let (decay, rest) = (F::of(decay), F::of(1.0 - decay));
+                let s = decay * s + rest * g * g;
                 let (by_gradient, by_second) = match dialect {
                     RmsPropDialect::TensorFlow => {
                         let d = beta / (s + eps).sqrt();
@@ -108,13 +110,30 @@ impl Optimiser {
                     }
                 };
                 Local {
-                    second_by_gradient: two * (one - decay) * g,
+                    second_by_gradient: two * rest * g,
                     second_by_second: decay,
                     by_second,
                     ..Local::plain(by_gradient)
                 }
             }
         }
+    }
+
+    /// `P^(1/2)` per coordinate, P the optimiser's scaling of a gradient under the moments `before` that gradient entered them: `g^T P g` is
+    /// the preconditioned squared norm. Taken before the batch, it is independent of it. Empty for plain ascent, which has none.
+    /// Source: specification metagrad-atari 4.1.
+    pub fn root_preconditioner<F: Real>(&self, before: &State<F>) -> Vec<f64> {
+        let k = before.steps.max(1) as f64;
+        let scaling = |s: &F| {
+            let s = s.f64();
+            match *self {
+                Optimiser::Sgd { .. } => 1.0,
+                Optimiser::Adam { beta2, epsilon, .. } => 1.0 / ((s / (1.0 - beta2.powf(k))).sqrt() + epsilon),
+                Optimiser::RmsProp { epsilon, dialect: RmsPropDialect::TensorFlow, .. } => 1.0 / (s + epsilon).sqrt(),
+                Optimiser::RmsProp { epsilon, dialect: RmsPropDialect::PyTorch, .. } => 1.0 / (s.sqrt() + epsilon),
+            }
+        };
+        before.second.iter().map(|s| scaling(s).sqrt()).collect()
     }
 
     /// Carries tangents through the step that starts from the moments `before` with `gradient`, whose own tangent is `along`:

@@ -116,17 +116,20 @@ impl Optimiser {
                 let rate = F::of(beta * (1.0 - beta2.powf(k)).sqrt() / (1.0 - beta1.powf(k)));
                 let eps = F::of(epsilon * (1.0 - beta2.powf(k)).sqrt());
                 let (b1, b2) = (F::of(beta1), F::of(beta2));
+                // rounded once: in f32, 1 - f32(0.999) would be off by 5e-5
+                let (c1, c2) = (F::of(1.0 - beta1), F::of(1.0 - beta2));
                 let moments = state.first.iter_mut().zip(&mut state.second);
                 for ((x, &g), (m, s)) in theta.iter_mut().zip(gradient).zip(moments) {
-                    *m = b1 * *m + (F::one() - b1) * g;
-                    *s = b2 * *s + (F::one() - b2) * g * g;
+                    *m = b1 * *m + c1 * g;
+                    *s = b2 * *s + c2 * g * g;
                     *x += rate * *m / (s.sqrt() + eps);
                 }
             }
             Optimiser::RmsProp { beta, decay, epsilon, dialect, .. } => {
-                let (beta, decay, eps) = (F::of(beta), F::of(decay), F::of(epsilon));
+                let (beta, eps) = (F::of(beta), F::of(epsilon));
+                let (decay, rest) = (F::of(decay), F::of(1.0 - decay));
                 for ((x, &g), s) in theta.iter_mut().zip(gradient).zip(&mut state.second) {
-                    *s = decay * *s + (F::one() - decay) * g * g;
+                    *s = decay * *s + rest * g * g;
                     *x += match dialect {
                         RmsPropDialect::TensorFlow => beta * g / (*s + eps).sqrt(),
                         RmsPropDialect::PyTorch => beta * g / (s.sqrt() + eps),

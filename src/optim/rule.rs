@@ -139,8 +139,7 @@ mod tests {
                 after(&rule, &add(&theta, &tangent.theta, h), &add(&gradient, &along, h), &state)
             };
             let h = 1e-6;
-            let expected: Vec<f64> =
-                moved(h).iter().zip(moved(-h)).map(|(a, b)| (a - b) / (2.0 * h)).collect();
+            let expected: Vec<f64> = moved(h).iter().zip(moved(-h)).map(|(a, b)| (a - b) / (2.0 * h)).collect();
             let before = tangent.clone();
             rule.push_forward(&state, &gradient, along.clone(), Differential::Exact, &mut tangent);
             let flat = |m: &Moving<f64>| [m.theta.clone(), m.first.clone(), m.second.clone()].concat();
@@ -159,6 +158,24 @@ mod tests {
             let reverse = dot(&flat(&cotangent), &flat(&before)) + dot(&bar, &along);
             assert!((forward - reverse).abs() < 1e-12, "{rule:?}: {forward} {reverse}");
         }
+    }
+
+    #[test]
+    fn preconditioners_are_the_optimisers_scalings() {
+        let rms = |dialect| Optimiser::RmsProp { beta: 1.0, decay: 0.5, epsilon: 0.5, dialect, initial: 4.0 };
+        for (dialect, scaling) in [(RmsPropDialect::TensorFlow, 4.5f64.sqrt()), (RmsPropDialect::PyTorch, 2.5)] {
+            let optimiser = rms(dialect);
+            let found = optimiser.root_preconditioner(&optimiser.start::<f64>(1))[0];
+            assert!((found * found * scaling - 1.0).abs() < 1e-14, "{dialect:?}");
+        }
+        let adam = Optimiser::Adam { beta: 1.0, beta1: 0.9, beta2: 0.75, epsilon: 0.5 };
+        let state = State { steps: 1, first: vec![0.0f64], second: vec![1.0] };
+        assert!((adam.root_preconditioner(&state)[0].powi(2) - 1.0 / 2.5).abs() < 1e-14);
+        assert!(
+            Optimiser::Sgd { beta: 1.0 }
+                .root_preconditioner(&State::<f64> { steps: 0, first: vec![], second: vec![] })
+                .is_empty()
+        );
     }
 
     /// Zero gradients from a fresh state: every derivative is finite (the known NaN of differentiable Adam).

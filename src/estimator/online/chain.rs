@@ -61,8 +61,7 @@ impl Chain {
         not_done[n - 1] = F::zero();
         let rewards: Vec<F> = rewards.iter().map(|r| F::of(*r)).collect();
         let seen: Vec<Dual<F>> = states.iter().chain([&states[0]]).map(|s| Dual::constant(values[*s])).collect();
-        let entered: Vec<Dual<F>> =
-            states[1..].iter().chain([&states[0]]).map(|s| Dual::constant(eta[*s])).collect();
+        let entered: Vec<Dual<F>> = states[1..].iter().chain([&states[0]]).map(|s| Dual::constant(eta[*s])).collect();
         let constant = |x: f64| Param::Global(Dual::constant(F::of(x)));
         let (gamma, lambda) = match self.learned {
             Learned::Gamma { lambda } => (Param::PerStep(&entered), constant(lambda)),

@@ -22,14 +22,8 @@ pub enum Tunable {
 
 impl Tunable {
     /// All, in the order of [`Eta`]'s fields.
-    pub const ALL: [Tunable; 6] = [
-        Tunable::Gamma,
-        Tunable::Lambda,
-        Tunable::PolicyCost,
-        Tunable::ValueCost,
-        Tunable::EntropyCost,
-        Tunable::Leak,
-    ];
+    pub const ALL: [Tunable; 6] =
+        [Tunable::Gamma, Tunable::Lambda, Tunable::PolicyCost, Tunable::ValueCost, Tunable::EntropyCost, Tunable::Leak];
 
     /// Name in files and tables.
     pub fn name(self) -> &'static str {

@@ -16,6 +16,15 @@ pub struct Contribution {
     pub per_trajectory: Vec<Vec<f64>>,
 }
 
+impl Contribution {
+    /// Sum over some trajectories: the part of one group of actors. With the outer directions of two halves, four such parts are
+    /// what [`crate::math::groups::crossed`] takes.
+    pub fn of_columns(&self, columns: std::ops::Range<usize>) -> Vec<f64> {
+        let rows = &self.per_trajectory[columns];
+        (0..self.total.len()).map(|k| rows.iter().map(|b| b[k]).sum()).collect()
+    }
+}
+
 impl<N> Inner<'_, N> {
     /// Output tangents of the unroll's steps along a direction; the tape must be at `at`.
     pub(super) fn tangents<F: Real>(
@@ -80,8 +89,9 @@ impl<N> Inner<'_, N> {
                 per_trajectory[i % batch][k] += (policy + value[i].du * v_dot[i]).f64();
             }
         }
-        let total = (0..tunables.len()).map(|k| per_trajectory.iter().map(|b| b[k]).sum()).collect();
-        Contribution { total, per_trajectory }
+        let mut found = Contribution { total: vec![0.0; tunables.len()], per_trajectory };
+        found.total = found.of_columns(0..batch);
+        found
     }
 
     /// The extra derivative through the conditioning vector: `w . dg/dc_j` for each of its entries j, exact.

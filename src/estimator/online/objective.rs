@@ -135,7 +135,11 @@ impl Objective {
         let values = duals(&evaluation.values[head], followed.map(|t| t.values[head].as_slice()));
         let ratio = match self.target {
             Target::VTrace(_) => {
-                assert_eq!(unroll.behaviour.len(), unroll.actions.len(), "V-trace needs the behaviour's log-probabilities");
+                assert_eq!(
+                    unroll.behaviour.len(),
+                    unroll.actions.len(),
+                    "V-trace needs the behaviour's log-probabilities"
+                );
                 Some(evaluation.ratio(&unroll.behaviour, followed.map(|t| t.log_prob.as_slice())))
             }
             _ => None,

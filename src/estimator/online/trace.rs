@@ -43,8 +43,7 @@ impl<N> Inner<'_, N> {
         gradient: &[F],
         z: &mut [Moving<F>],
         tape: &mut N::Tape,
-    )
-    where
+    ) where
         N: Network<F>,
     {
         assert_eq!(z.len(), tunables.len(), "one trace per tunable");

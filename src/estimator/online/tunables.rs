@@ -63,9 +63,9 @@ impl Setting {
         }
         let inside = |x: f64| (low..=high).contains(&x);
         match mode {
-            Mode::Meta if !(low < initial && initial < high) => {
-                Err(format!("initial value {initial}: a learned value starts strictly between its bounds {low} and {high}"))
-            }
+            Mode::Meta if !(low < initial && initial < high) => Err(format!(
+                "initial value {initial}: a learned value starts strictly between its bounds {low} and {high}"
+            )),
             Mode::Scheduled { end } if !inside(end) => Err(format!("final value {end} is not in [{low}, {high}]")),
             _ if !inside(initial) => Err(format!("initial value {initial} is not in [{low}, {high}]")),
             _ => Ok(()),
@@ -114,7 +114,8 @@ impl Tunables {
         let logit = |t: Tunable| {
             let setting = self.get(t);
             let margin = 1e-6 * (setting.high - setting.low);
-            let value = if initial { setting.initial } else { eta.get(t).clamp(setting.low + margin, setting.high - margin) };
+            let value =
+                if initial { setting.initial } else { eta.get(t).clamp(setting.low + margin, setting.high - margin) };
             setting.logit(value)
         };
         self.learned().into_iter().map(logit).collect()
@@ -187,7 +188,9 @@ mod tests {
         assert!(Setting::meta(0.5).check().is_ok());
         assert!(Setting::meta(1.0).check().unwrap_err().contains("strictly"));
         assert!(Setting { low: 2.0, ..Setting::meta(0.5) }.check().unwrap_err().contains("bounds"));
-        assert!(Setting { mode: Mode::Scheduled { end: 3.0 }, ..Setting::meta(0.5) }.check().unwrap_err().contains("3"));
+        assert!(
+            Setting { mode: Mode::Scheduled { end: 3.0 }, ..Setting::meta(0.5) }.check().unwrap_err().contains("3")
+        );
         assert!(Setting { mode: Mode::Fixed, ..Setting::meta(1.5) }.check().is_err());
     }
 }

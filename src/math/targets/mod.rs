@@ -194,9 +194,10 @@ fn n_step<F: Real>(n: usize, knobs: &Knobs<'_, F>, steps: &Steps<'_, F>) -> Targ
     let returns = (0..steps.rewards.len()).map(|i| {
         let window = n_step_window(n, steps, i);
         let tail = steps.next_value(*window.last().expect("at least one step"));
-        window.iter().rev().fold(tail, |k, &j| {
-            Dual::constant(steps.rewards[j]) + knobs.gamma.at(j).scale(steps.not_done[j]) * k
-        })
+        window
+            .iter()
+            .rev()
+            .fold(tail, |k, &j| Dual::constant(steps.rewards[j]) + knobs.gamma.at(j).scale(steps.not_done[j]) * k)
     });
     let value: Vec<Dual<F>> = returns.collect();
     let advantage = value.iter().zip(steps.values).map(|(y, v)| *y - *v).collect();

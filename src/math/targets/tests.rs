@@ -50,8 +50,7 @@ impl Case {
 
     /// Targets where everything moves by `e` along the second arguments.
     fn targets(&self, target: &Target, along: &Case) -> Targets<f64> {
-        let zip =
-            |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| Dual::new(*a, *b)).collect::<Vec<Dual<f64>>>();
+        let zip = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| Dual::new(*a, *b)).collect::<Vec<Dual<f64>>>();
         let (gamma, lambda) = (zip(&self.gamma, &along.gamma), zip(&self.lambda, &along.lambda));
         let (values, ratio) = (zip(&self.values, &along.values), zip(&self.ratio, &along.ratio));
         let knobs = Knobs {
@@ -116,11 +115,8 @@ fn the_adjoint_is_the_transpose() {
         let constant = |x: &[f64]| x.iter().map(|x| Dual::constant(*x)).collect::<Vec<_>>();
         let (values, ratio) = (constant(&case.values), constant(&case.ratio));
         let (gamma, lambda) = (constant(&case.gamma), constant(&case.lambda));
-        let knobs = Knobs {
-            gamma: Param::PerStep(&gamma),
-            lambda: Param::PerStep(&lambda),
-            leak: Dual::constant(case.leak),
-        };
+        let knobs =
+            Knobs { gamma: Param::PerStep(&gamma), lambda: Param::PerStep(&lambda), leak: Dual::constant(case.leak) };
         let (on_value, on_advantage) = (&weights.values[..12], &weights.ratio);
         for target in KINDS {
             let found = adjoint(&target, &knobs, &case.steps(&values, &ratio), on_value, on_advantage);

@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use stillpoint::estimator::online::{Chain, Learned, Setting};
+use stillpoint::estimator::online::{Arms, Chain, Learned, OuterReturn, Setting};
 use stillpoint::optim::Optimiser;
 
 /// Mean parameter of odd and of even states (s1 is odd and never entered) over the last 500 of 5000 episodes.
@@ -92,4 +92,31 @@ fn chains_may_revisit_states() {
         }
         assert_eq!(found[0], 0.0, "never entered");
     }
+}
+
+/// The table of the control test: gamma after 3000 steps and the true return.
+#[test]
+fn five_arms_need_an_unbiased_outer_return() {
+    let arms = Arms {
+        delays: vec![1.0, 3.0, 10.0, 30.0, 100.0],
+        rewards: vec![1.0, 1.0, 1.0, 1.1, 1.0],
+        alpha: 0.5,
+        entropy: 0.005,
+    };
+    let adam = Optimiser::Adam { beta: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+    let sigmoid = Setting::meta(0.95);
+    let learn = |outer: OuterReturn, rate: f64| {
+        let (mut theta, mut x, mut state) = (vec![0.0; 5], vec![sigmoid.logit(0.95)], adam.start::<f64>(1));
+        for _ in 0..3000 {
+            let d = arms.step(&mut theta, sigmoid.value(x[0]), outer) * sigmoid.slope(x[0]);
+            adam.scaled(rate).ascend(&mut state, &[-d], &mut x);
+        }
+        [sigmoid.value(x[0]), arms.true_return(&theta)]
+    };
+    let [unbiased, fixed, biased] =
+        [(OuterReturn::Unbiased, 1.0), (OuterReturn::Unbiased, 0.0), (OuterReturn::InnerCritic, 1.0)]
+            .map(|(outer, rate)| learn(outer, rate));
+    assert!(unbiased[0] > 0.99 && unbiased[1] >= 1.09, "{unbiased:?}");
+    assert!((fixed[0] - 0.95).abs() < 1e-12 && (fixed[1] - 1.0).abs() < 1e-3, "{fixed:?}");
+    assert!(biased[0] < 0.2 && (biased[1] - 1.0).abs() < 1e-3, "{biased:?}");
 }

@@ -2,7 +2,7 @@
 
 use super::problem::{Problem, dot, error, optimisers, targets};
 use stillpoint::diff::At;
-use stillpoint::estimator::online::{Eta, OuterKl, Trace, Surrogate, outer_gradient};
+use stillpoint::estimator::online::{Eta, OuterKl, Surrogate, Trace, outer_gradient};
 use stillpoint::math::targets::Target;
 use stillpoint::optim::{Differential, Moving};
 

@@ -4,7 +4,7 @@ use super::problem::{dot, draw, error};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use stillpoint::diff::network::central_difference;
-use stillpoint::diff::{Activation, Along, At, ConditionedMlp, Gradient, Init, Network};
+use stillpoint::diff::{Activation, Along, At, ConditionedMlp, Gradient, Init, Network, Separate};
 use stillpoint::rng::{Address, Purpose};
 
 fn networks() -> Vec<ConditionedMlp> {
@@ -26,9 +26,8 @@ struct Point {
 }
 
 impl Point {
-    fn random(net: &ConditionedMlp, rng: &mut ChaCha8Rng) -> Point {
-        let n = Network::<f64>::n_params(net);
-        Point { theta: draw(rng, n), condition: draw(rng, Network::<f64>::conditioning(net)), d: draw(rng, 7 * 4) }
+    fn random(net: &impl Network<f64>, rng: &mut ChaCha8Rng) -> Point {
+        Point { theta: draw(rng, net.n_params()), condition: draw(rng, net.conditioning()), d: draw(rng, 7 * 4) }
     }
 
     fn moved(&self, along: &Point, h: f64) -> Point {
@@ -49,14 +48,14 @@ impl Point {
     }
 }
 
-fn forward(net: &ConditionedMlp, p: &Point, obs: &[f64]) -> Vec<f64> {
+fn forward(net: &impl Network<f64, Obs = f64>, p: &Point, obs: &[f64]) -> Vec<f64> {
     let mut tape = Default::default();
     net.forward(p.at(obs), &mut tape);
-    Network::<f64>::output(net, &tape).to_vec()
+    net.output(&tape).to_vec()
 }
 
 /// Gradients by parameters and conditioning vector, end to end.
-fn vjp(net: &ConditionedMlp, p: &Point, obs: &[f64]) -> Vec<f64> {
+fn vjp(net: &impl Network<f64, Obs = f64>, p: &Point, obs: &[f64]) -> Vec<f64> {
     let mut tape = Default::default();
     net.forward(p.at(obs), &mut tape);
     let (mut theta, mut condition) = (vec![0.0; p.theta.len()], vec![0.0; p.condition.len()]);
@@ -64,34 +63,56 @@ fn vjp(net: &ConditionedMlp, p: &Point, obs: &[f64]) -> Vec<f64> {
     [theta, condition].concat()
 }
 
+/// JVP, VJP and the tangent of the VJP (exact and by default) against central differences and each other.
+fn check(net: &(impl Network<f64, Obs = f64> + std::fmt::Debug), rng: &mut ChaCha8Rng) {
+    let obs = draw(rng, 7 * 3);
+    let (p, along) = (Point::random(net, rng), Point::random(net, rng));
+    let h = 1e-6;
+    let (up, down) = (p.moved(&along, h), p.moved(&along, -h));
+    let slope = |a: Vec<f64>, b: Vec<f64>| -> Vec<f64> { a.iter().zip(&b).map(|(a, b)| (a - b) / (2.0 * h)).collect() };
+    let mut tape = Default::default();
+    net.forward(p.at(&obs), &mut tape);
+    net.jvp(p.at(&obs), along.along(), &mut tape);
+    let tangent = net.tangent(&tape).to_vec();
+    let expected = slope(forward(net, &up, &obs), forward(net, &down, &obs));
+    assert!(error(&tangent, &expected) < 1e-7, "{net:?}: JVP");
+    let reverse = dot(&vjp(net, &p, &obs), &[along.theta.clone(), along.condition.clone()].concat());
+    assert!((reverse - dot(&p.d, &tangent)).abs() < 1e-12, "{net:?}: VJP");
+    let expected = slope(vjp(net, &up, &obs), vjp(net, &down, &obs));
+    for exact in [true, false] {
+        let (mut theta, mut condition) = (vec![0.0; p.theta.len()], vec![0.0; p.condition.len()]);
+        let out = Gradient { theta: &mut theta, condition: &mut condition };
+        match exact {
+            true => net.vjp_tangent(p.at(&obs), along.along(), [&p.d, &along.d], out, &mut tape),
+            false => central_difference(net, p.at(&obs), along.along(), [&p.d, &along.d], out),
+        }
+        let found = [theta, condition].concat();
+        assert!(error(&found, &expected) < 1e-6, "{net:?}: tangent of the VJP, exact {exact}");
+    }
+}
+
 #[test]
 fn every_pass_is_a_derivative() {
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
-    for net in networks() {
-        let obs = draw(rng, 7 * 3);
-        let (p, along) = (Point::random(&net, rng), Point::random(&net, rng));
-        let h = 1e-6;
-        let (up, down) = (p.moved(&along, h), p.moved(&along, -h));
-        let slope = |a: Vec<f64>, b: Vec<f64>| -> Vec<f64> { a.iter().zip(&b).map(|(a, b)| (a - b) / (2.0 * h)).collect() };
-        let mut tape = Default::default();
-        net.forward(p.at(&obs), &mut tape);
-        net.jvp(p.at(&obs), along.along(), &mut tape);
-        let tangent = Network::<f64>::tangent(&net, &tape).to_vec();
-        let expected = slope(forward(&net, &up, &obs), forward(&net, &down, &obs));
-        assert!(error(&tangent, &expected) < 1e-7, "{net:?}: JVP");
-        let reverse = dot(&vjp(&net, &p, &obs), &[along.theta.clone(), along.condition.clone()].concat());
-        assert!((reverse - dot(&p.d, &tangent)).abs() < 1e-12, "{net:?}: VJP");
-        let expected = slope(vjp(&net, &up, &obs), vjp(&net, &down, &obs));
-        for exact in [true, false] {
-            let (mut theta, mut condition) = (vec![0.0; p.theta.len()], vec![0.0; p.condition.len()]);
-            let out = Gradient { theta: &mut theta, condition: &mut condition };
-            match exact {
-                true => net.vjp_tangent(p.at(&obs), along.along(), [&p.d, &along.d], out, &mut tape),
-                false => central_difference(&net, p.at(&obs), along.along(), [&p.d, &along.d], out),
-            }
-            let found = [theta, condition].concat();
-            assert!(error(&found, &expected) < 1e-6, "{net:?}: tangent of the VJP, exact {exact}");
-        }
+    networks().iter().for_each(|net| check(net, rng));
+    let actor = ConditionedMlp::new(vec![3, 5, 3], Activation::Tanh, 0, 0);
+    let critic = ConditionedMlp::new(vec![3, 4, 1], Activation::Tanh, 2, 3);
+    check(&Separate { actor, critic }, rng);
+}
+
+/// With conditioning of the critic only, the logits do not see the vector and the values do.
+#[test]
+fn separate_critics_are_conditioned_alone() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(3);
+    let actor = ConditionedMlp::new(vec![3, 5, 3], Activation::Tanh, 0, 0);
+    let net = Separate { actor, critic: ConditionedMlp::new(vec![3, 4, 1], Activation::Tanh, 2, 3) };
+    let (mut p, obs) = (Point::random(&net, rng), draw(rng, 7 * 3));
+    let before = forward(&net, &p, &obs);
+    p.condition[0] += 0.5;
+    let after = forward(&net, &p, &obs);
+    for (a, b) in before.chunks(4).zip(after.chunks(4)) {
+        assert_eq!(a[..3], b[..3]);
+        assert_ne!(a[3], b[3]);
     }
 }
 

@@ -92,8 +92,7 @@ impl Problem {
         let auxiliary = Some(Auxiliary { eta: Eta { value_cost: 0.3, ..Eta::reference(0.98, 1.0) }, head: 1 });
         let mut reference = Eta::reference(0.98, 1.0);
         (reference.value_cost, reference.entropy_cost) = (0.25, 0.02);
-        let eta =
-            Eta { gamma: 0.9, lambda: 0.8, policy_cost: 0.9, value_cost: 0.6, entropy_cost: 0.05, leak: 0.7 };
+        let eta = Eta { gamma: 0.9, lambda: 0.8, policy_cost: 0.9, value_cost: 0.6, entropy_cost: 0.05, leak: 0.7 };
         Problem {
             heads,
             objective: Objective { target, reduction, critic: 0, auxiliary },
@@ -122,7 +121,14 @@ impl Problem {
     }
 
     /// One inner step at `eta`, with the network conditioned on `seen`: parameters, state, and the step itself.
-    pub fn advance(&self, k: usize, theta: &[f64], state: &State<f64>, eta: &Eta, seen: &Eta) -> (Vec<f64>, State<f64>, Step<f64>) {
+    pub fn advance(
+        &self,
+        k: usize,
+        theta: &[f64],
+        state: &State<f64>,
+        eta: &Eta,
+        seen: &Eta,
+    ) -> (Vec<f64>, State<f64>, Step<f64>) {
         let condition = self.vector(seen);
         let at = At { theta, obs: &self.batches[k].obs, condition: &condition };
         let step = self.inner().step(at, &self.batches[k], eta, &mut Default::default());

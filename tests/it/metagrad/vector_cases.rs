@@ -5,7 +5,8 @@ use crate::fixtures::numbers;
 use serde_json::Value;
 use stillpoint::diff::{Activation, Along, At, ConditionedMlp, Network};
 use stillpoint::estimator::online::{
-    Arms, Chain, Eta, Inner, Learned, Objective, Outer, OuterReturn, Reduction, Setting, Step, Tunable, Unroll, outer_gradient,
+    Arms, Chain, Eta, Inner, Learned, Objective, Outer, OuterReturn, Reduction, Setting, Step, Tunable, Unroll,
+    outer_gradient,
 };
 use stillpoint::math::dual::Dual;
 use stillpoint::math::groups::{SquaredNorm, half_product};
@@ -65,14 +66,8 @@ pub fn returns<F: Real>(name: &str, case: &Value, check: &mut Check) {
     let batch = case["rewards"][0].as_array().expect("rewards [T][B]").len();
     let (rewards, not_done) = (floats::<F>(&case["rewards"]), floats::<F>(&case["not_done"]));
     let (values, ratio) = (duals::<F>(&case["values"]), duals::<F>(&case["ratio"]));
-    let steps = Steps {
-        batch,
-        rewards: &rewards,
-        not_done: &not_done,
-        successors: None,
-        values: &values,
-        ratio: Some(&ratio),
-    };
+    let steps =
+        Steps { batch, rewards: &rewards, not_done: &not_done, successors: None, values: &values, ratio: Some(&ratio) };
     let (gamma, lambda) = (F::of(number(case, "gamma")), F::of(number(case, "lambda")));
     let moving = |by: usize| {
         let seed = |k: usize| if k == by { F::one() } else { F::zero() };
@@ -276,7 +271,7 @@ pub fn meta<F: Real>(name: &str, case: &Value, check: &mut Check) {
     meta_from::<F>(name, case, false, check);
 }
 
-/// The same, each stage on the oracle's results of the stage before: theta', u and w.
+/// The same, each stage on the oracle's results of the stage before: g_hat, theta', u and w.
 pub fn meta_stages<F: Real>(name: &str, case: &Value, check: &mut Check) {
     meta_from::<F>(name, case, true, check);
 }
@@ -308,17 +303,18 @@ fn meta_from<F: Real>(name: &str, case: &Value, stages: bool, check: &mut Check)
     let step = inner.step(at, &tau, &eta, &mut tape);
     let outputs = net.output(&tape).to_vec();
 
-    let (mut after, mut state, mut clipped) = (theta.clone(), before.clone(), step.gradient.clone());
-    rule.apply(&mut state, &mut clipped, &mut after);
     let given = |own: &[F], key: &str, sign: f64| match case["expect"].get(key) {
         Some(expected) if stages => ours(&numbers(expected), &places, sign),
         _ => own.to_vec(),
     };
+    let used = given(&step.gradient, "g_hat", -1.0);
+    let (mut after, mut state, mut clipped) = (theta.clone(), before.clone(), used.clone());
+    rule.apply(&mut state, &mut clipped, &mut after);
     let start = given(&after, "theta_prime", 1.0);
     let there = At { theta: &start, obs: &later.obs, condition: &condition };
     let u = outer_gradient(&net, &heads, &outer, there, &later, None, &mut outer_tape);
     let mut cotangent = Moving::of(given(&u.ascent, "u", -1.0), &before);
-    let w = rule.pull_back(&before, &step.gradient, Differential::Exact, &mut cotangent);
+    let w = rule.pull_back(&before, &used, Differential::Exact, &mut cotangent);
     let direction = given(&w, "w", -1.0);
     let found = inner.along(at, &tau, &eta, &tunables, &step.evaluation, &direction, &mut tape);
     net.jvp(at, Along { theta: Some(&direction), condition: None }, &mut tape);
@@ -326,7 +322,8 @@ fn meta_from<F: Real>(name: &str, case: &Value, stages: bool, check: &mut Check)
     let embedded = inner.through_embedding(at, &tau, &eta, &step.evaluation, &direction, &mut tape);
     let Step { evaluation, targets, gradient } = step;
     let negative = |x: &[F]| x.iter().map(|x| -x.f64()).collect::<Vec<_>>();
-    let by_logits = |d: &mut dyn Iterator<Item = f64>| d.zip(&x).map(|(d, x)| -d * sigmoid.slope(*x)).collect::<Vec<_>>();
+    let by_logits =
+        |d: &mut dyn Iterator<Item = f64>| d.zip(&x).map(|(d, x)| -d * sigmoid.slope(*x)).collect::<Vec<_>>();
     for (key, expected) in case["expect"].as_object().expect("expect") {
         let numbers_found: Vec<f64> = match key.as_str() {
             "logits" => outputs.chunks(actions + 1).flat_map(|row| &row[..actions]).map(|x| x.f64()).collect(),
@@ -384,8 +381,7 @@ pub fn chain<F: Real>(name: &str, case: &Value, check: &mut Check) {
     for (k, expected) in case["trace"].as_array().expect("trace").iter().enumerate() {
         let eta: Vec<F> = x.iter().map(|x| F::of(sigmoid.value(x.f64()))).collect();
         let step = chain.step(&values, &eta, [&states, &states], [&episodes[k], &episodes[k + 1]]);
-        let ascent: Vec<F> =
-            step.d_eta.iter().zip(&x).map(|(d, x)| -*d * F::of(sigmoid.slope(x.f64()))).collect();
+        let ascent: Vec<F> = step.d_eta.iter().zip(&x).map(|(d, x)| -*d * F::of(sigmoid.slope(x.f64()))).collect();
         sgd.ascend(&mut state, &ascent, &mut x);
         values = step.values;
         let at = format!("{name}.trace[{k}]");

@@ -29,7 +29,9 @@ impl Check {
             self.failures.push(format!("{name}: {} numbers, expected {}", found.len(), expected.len()));
             return;
         }
-        let size = |x: &mut dyn Iterator<Item = f64>| x.fold(0.0, |m: f64, x| if x.is_nan() { f64::NAN } else { m.max(x.abs()) });
+        let size = |x: &mut dyn Iterator<Item = f64>| {
+            x.fold(0.0, |m: f64, x| if x.is_nan() { f64::NAN } else { m.max(x.abs()) })
+        };
         let off = size(&mut found.iter().zip(expected).map(|(a, b)| a - b));
         let scale = size(&mut expected.iter().copied());
         let error = if scale > 0.0 { off / scale } else { off };
