@@ -2,7 +2,7 @@
 //!
 //! An output row is `[logits (actions) ; values (heads)]`. The objects ascended are weighted sums over steps i,
 //! `sum_i w_i log pi(a_i) + e H_i + sum_h u_hi v_hi`, whose weights may move along a direction: then they are
-//! [`Dual`](crate::math::dual::Dual) numbers, and so are the cotangents of the outputs.
+//! [`Dual`] numbers, and so are the cotangents of the outputs.
 
 use super::categorical::Row;
 use crate::diff::exp_in_place;
