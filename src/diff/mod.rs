@@ -4,6 +4,7 @@
 //! calling thread in a fixed order, so equal inputs give equal bits whatever the number of threads around it.
 
 pub mod conditioned;
+pub mod free;
 pub mod init;
 mod kernels;
 mod lanes;
@@ -15,6 +16,7 @@ pub mod separate;
 pub mod tape;
 
 pub use conditioned::ConditionedMlp;
+pub use free::Free;
 pub use init::Init;
 pub use mlp::{Activation, Layer, Mlp};
 pub use network::{Along, At, Gradient, Network};

@@ -160,6 +160,21 @@ mod tests {
         }
     }
 
+    /// Frozen denominators: the step's own factor and nothing else.
+    #[test]
+    fn frozen_steps_keep_the_first_factor() {
+        let dialect = RmsPropDialect::TensorFlow;
+        let rms = Optimiser::RmsProp { beta: 0.3, decay: 0.9, epsilon: 0.01, dialect, initial: 1.0 };
+        let rule = Rule { optimiser: rms, clip: Some(2.0) };
+        let state = rms.start::<f64>(2);
+        let mut cotangent = Moving::of(vec![1.0, -2.0], &state);
+        let w = rule.pull_back(&state, &[3.0, 4.0], Differential::Frozen, &mut cotangent);
+        for (w, (g, u)) in w.iter().zip([(1.2f64, 1.0), (1.6, -2.0)]) {
+            let expected = 2.0 / 5.0 * 0.3 / (0.9 + 0.1 * g * g + 0.01).sqrt() * u;
+            assert!((w - expected).abs() < 1e-14, "{w} {expected}");
+        }
+    }
+
     #[test]
     fn preconditioners_are_the_optimisers_scalings() {
         let rms = |dialect| Optimiser::RmsProp { beta: 1.0, decay: 0.5, epsilon: 0.5, dialect, initial: 4.0 };

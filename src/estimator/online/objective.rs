@@ -2,6 +2,7 @@
 
 use super::eta::{Eta, Tunable};
 use super::unroll::Unroll;
+use crate::batch::Actions;
 use crate::diff::{At, Gradient, Network};
 use crate::math::dual::Dual;
 use crate::math::real::Real;
@@ -107,7 +108,7 @@ pub(super) struct Motion<'a, F> {
 
 impl<F: Real> Evaluation<F> {
     /// Reads the outputs `[rows, width]` of an unroll.
-    pub fn of(heads: &Heads, outputs: &[F], actions: &[u32]) -> Evaluation<F> {
+    pub fn of(heads: &Heads, outputs: &[F], actions: &Actions<F>) -> Evaluation<F> {
         let distribution = heads.distribution(outputs);
         let log_prob = heads.log_prob(&distribution, actions);
         Evaluation { distribution, log_prob, values: (0..heads.values).map(|h| heads.values(outputs, h)).collect() }

@@ -67,7 +67,7 @@ pub fn outer_gradient<F: Real, N: Network<F>>(
         loss += 0.5 * value_cost * residual * residual - entropy_cost * entropy[i].f64();
     }
     if let Some(OuterKl { cost, old }) = kl {
-        let (divergence, by_outputs) = heads.kl(&evaluation.distribution, old, steps);
+        let (divergence, by_outputs) = heads.kl(&evaluation.distribution, old, steps, rows);
         loss += cost * divergence.iter().map(|k| k.f64()).sum::<f64>();
         let scale = F::of(-cost / n);
         d.iter_mut().zip(by_outputs).for_each(|(d, k)| *d += scale * k);

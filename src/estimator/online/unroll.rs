@@ -1,5 +1,6 @@
 //! A batch of unrolls: what the actors saw and did between two updates.
 
+use crate::batch::Actions;
 use crate::math::real::Real;
 use std::ops::Range;
 
@@ -14,7 +15,7 @@ pub struct Unroll<F, O> {
     /// Observations `[rows, width]`.
     pub obs: Vec<O>,
     /// Actions taken `[T][B]`.
-    pub actions: Vec<u32>,
+    pub actions: Actions<F>,
     /// Rewards `[T][B]`.
     pub rewards: Vec<F>,
     /// 0 where the environment terminated with this step, else 1 `[T][B]`.
@@ -64,7 +65,13 @@ impl<F: Real, O: Copy> Unroll<F, O> {
         Unroll {
             batch,
             obs: sources.iter().flat_map(|r| &self.obs[r * width..(r + 1) * width]).copied().collect(),
-            actions: steps.iter().map(|i| self.actions[*i]).collect(),
+            actions: match &self.actions {
+                Actions::Discrete(a) => Actions::Discrete(steps.iter().map(|i| a[*i]).collect()),
+                Actions::Continuous { values, width } => Actions::Continuous {
+                    values: steps.iter().flat_map(|i| &values[i * width..(i + 1) * width]).copied().collect(),
+                    width: *width,
+                },
+            },
             rewards: pick(&self.rewards),
             not_done: pick(&self.not_done),
             successors,

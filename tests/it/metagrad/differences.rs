@@ -3,6 +3,7 @@
 use super::problem::{Problem, dot, error, optimisers, targets};
 use stillpoint::diff::At;
 use stillpoint::estimator::online::{Eta, OuterKl, Surrogate, Trace, outer_gradient};
+use stillpoint::math::groups::crossed;
 use stillpoint::math::targets::Target;
 use stillpoint::optim::{Differential, Moving};
 
@@ -52,7 +53,7 @@ fn one_step_is_exact() {
     for p in problems(1) {
         for embedding in [false, true] {
             let e = error(&meta(&p, Differential::Exact, embedding), &expected(&p, embedding));
-            assert!(e < 1e-7, "{:?} {:?} embedding {embedding}: {e:e}", p.objective, p.rule);
+            assert!(e < 5e-8, "{:?} {:?} embedding {embedding}: {e:e}", p.objective, p.rule);
         }
     }
 }
@@ -88,7 +89,7 @@ fn the_trace_is_the_unrolled_derivative() {
         let expected = p.differences(&u, |eta| p.finish(eta, if embedding { eta } else { &p.eta }));
         let found: Vec<f64> = traced(&p, 1.0, embedding).iter().map(|z| dot(&z.theta, &u)).collect();
         let e = error(&found, &expected);
-        assert!(e < 1e-6, "{:?} {:?}: {e:e}", p.objective, p.rule);
+        assert!(e < 1e-8, "{:?} {:?}: {e:e}", p.objective, p.rule);
     }
 }
 
@@ -131,35 +132,36 @@ fn traces_decay() {
     assert!(error(&meta(&last, Differential::Exact, false), &zero) < 1e-12);
 }
 
-/// J' and its gradient, with value, entropy and divergence terms, against differences of the loss at fixed targets.
+/// The divergence term of J' against differences; the other terms are those of the inner objective.
 #[test]
 fn outer_gradients_descend_the_outer_loss() {
     for target in targets() {
-        let p = Problem::random(11, target, optimisers()[0], None, 0);
-        let condition = p.vector(&p.eta);
-        let batch = &p.batches[0];
-        let old: Vec<f64> = p.theta.iter().map(|x| 0.8 * x).collect();
-        let run = |theta: &[f64], kl: Option<OuterKl<'_, f64>>| {
-            let at = At { theta, obs: &batch.obs, condition: &condition };
-            outer_gradient(&p.net, &p.heads, &p.outer, at, batch, kl, &mut Default::default())
-        };
-        let before = run(&old, None).evaluation;
-        let kl = || Some(OuterKl { cost: 0.7, old: &before.distribution });
-        // the policy term has constant advantages: remove it, then everything is a plain derivative where targets are constant
-        let found = run(&p.theta, kl()).ascent;
-        let without = run(&p.theta, None).ascent;
-        let h = 1e-6;
-        let divergence = |theta: &[f64]| run(theta, kl()).loss - run(theta, None).loss;
-        for i in (0..p.theta.len()).step_by(7) {
-            let moved = |h: f64| {
-                let mut theta = p.theta.clone();
-                theta[i] += h;
-                divergence(&theta)
+        for seed in [10, 11] {
+            let p = Problem::random(seed, target, optimisers()[0], None, 0);
+            let condition = p.vector(&p.eta);
+            let batch = &p.batches[0];
+            let old: Vec<f64> = p.theta.iter().map(|x| 0.8 * x).collect();
+            let run = |theta: &[f64], kl: Option<OuterKl<'_, f64>>| {
+                let at = At { theta, obs: &batch.obs, condition: &condition };
+                outer_gradient(&p.net, &p.heads, &p.outer, at, batch, kl, &mut Default::default())
             };
-            let slope = (moved(h) - moved(-h)) / (2.0 * h);
-            assert!((without[i] - found[i] - slope).abs() < 1e-8, "{target:?}");
+            let before = run(&old, None).evaluation;
+            let kl = || Some(OuterKl { cost: 0.7, old: &before.distribution });
+            let found = run(&p.theta, kl()).ascent;
+            let without = run(&p.theta, None).ascent;
+            let h = 1e-6;
+            let divergence = |theta: &[f64]| run(theta, kl()).loss - run(theta, None).loss;
+            for i in (0..p.theta.len()).step_by(7) {
+                let moved = |h: f64| {
+                    let mut theta = p.theta.clone();
+                    theta[i] += h;
+                    divergence(&theta)
+                };
+                let slope = (moved(h) - moved(-h)) / (2.0 * h);
+                assert!((without[i] - found[i] - slope).abs() < 1e-8, "{target:?}");
+            }
+            assert!(run(&old, None).loss.is_finite());
         }
-        assert!(run(&old, None).loss.is_finite());
     }
 }
 
@@ -181,12 +183,39 @@ fn columns_are_batches() {
     }
 }
 
-/// The whole step in f32 stays close to f64.
 #[test]
 fn eta_is_ordered_as_documented() {
     let eta = Eta { gamma: 0.0, lambda: 1.0, policy_cost: 2.0, value_cost: 3.0, entropy_cost: 4.0, leak: 5.0 };
     let all = stillpoint::estimator::online::Tunable::ALL;
     for (k, t) in all.into_iter().enumerate() {
         assert_eq!([eta.get(t), t as usize as f64], [k as f64; 2], "{}", t.name());
+    }
+}
+
+/// Meta-gradients of inner halves along outer directions of halves: their mean is the whole meta-gradient.
+#[test]
+fn crossed_halves_add_up() {
+    for (seed, target) in targets().into_iter().enumerate() {
+        let mut p = Problem::random(seed as u64, target, optimisers()[1], Some(0.1), 1);
+        p.batches.iter_mut().for_each(|b| *b = b.columns(0..2));
+        let condition = p.vector(&p.eta);
+        let at = At { theta: &p.theta, obs: &p.batches[0].obs, condition: &condition };
+        let (theta, _, step) = p.advance(0, &p.theta, &p.state, &p.eta, &p.eta);
+        let mut tape = Default::default();
+        let evaluation = p.inner().step(at, &p.batches[0], &p.eta, &mut tape).evaluation;
+        let mut along = |u: Vec<f64>| {
+            let mut cotangent = Moving::of(u, &p.state);
+            let w = p.rule.pull_back(&p.state, &step.gradient, Differential::Exact, &mut cotangent);
+            p.inner().along(at, &p.batches[0], &p.eta, &p.tunables, &evaluation, &w, &mut tape)
+        };
+        let halves = [0..1, 1..2].map(|columns| {
+            let mut half = p.clone();
+            half.batches[1] = p.batches[1].columns(columns);
+            along(half.outer(&theta))
+        });
+        // the mean over half a batch is twice its part of the whole
+        let part = |x: usize, y: usize| halves[y].of_columns(x..x + 1).iter().map(|h| 2.0 * h).collect::<Vec<_>>();
+        let found = crossed(&[[part(0, 0), part(0, 1)], [part(1, 0), part(1, 1)]]);
+        assert!(error(&found.mean, &along(p.outer(&theta)).total) < 1e-12, "{target:?}");
     }
 }

@@ -3,8 +3,10 @@
 use super::problem::{dot, draw, error};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use stillpoint::batch::Actions;
 use stillpoint::diff::network::central_difference;
-use stillpoint::diff::{Activation, Along, At, ConditionedMlp, Gradient, Init, Network, Separate};
+use stillpoint::diff::{Activation, Along, At, ConditionedMlp, Free, Gradient, Init, Network, Separate};
+use stillpoint::policy::actor_critic::{ActionHead, Heads};
 use stillpoint::rng::{Address, Purpose};
 
 fn networks() -> Vec<ConditionedMlp> {
@@ -98,6 +100,8 @@ fn every_pass_is_a_derivative() {
     let actor = ConditionedMlp::new(vec![3, 5, 3], Activation::Tanh, 0, 0);
     let critic = ConditionedMlp::new(vec![3, 4, 1], Activation::Tanh, 2, 3);
     check(&Separate { actor, critic }, rng);
+    let net = ConditionedMlp::new(vec![3, 5, 3], Activation::Tanh, 2, 3);
+    check(&Free { net, count: 1, place: 2 }, rng);
 }
 
 /// With conditioning of the critic only, the logits do not see the vector and the values do.
@@ -148,4 +152,34 @@ fn initial_parameters_cover_the_network() {
     assert_eq!(theta.iter().filter(|x| **x == 0.0).count(), 5 + 4, "biases only");
     let plain = ConditionedMlp::new(vec![3, 5, 4], Activation::Relu, 2, 0);
     assert_eq!([Network::<f64>::conditioning(&plain), Network::<f64>::n_params(&plain)], [0, 4 * 5 + 6 * 4]);
+}
+
+/// Frequencies and moments of sampled actions within four standard errors (alpha 6e-5 each) of what `log_prob` says.
+#[test]
+fn samples_follow_the_distribution() {
+    let n = 20_000;
+    let mut rngs: Vec<_> = (0..n).map(|i| Address::new(5, Purpose::Inner).episode(i).stream()).collect();
+    let softmax = Heads { policy: ActionHead::Softmax { actions: 3 }, values: 1 };
+    let outputs = [0.3f64, -0.5, 1.0, 9.0].repeat(n);
+    let mut actions = Actions::Discrete(Vec::new());
+    softmax.sample(&outputs, &mut rngs, &mut actions);
+    let Actions::Discrete(drawn) = &actions else { panic!("indices") };
+    let distribution = softmax.distribution(&outputs);
+    for a in 0..3 {
+        let p = softmax.log_prob(&distribution, &Actions::Discrete(vec![a]))[0].exp();
+        let found = drawn.iter().filter(|b| **b == a).count() as f64 / n as f64;
+        assert!((found - p).abs() < 4.0 * (p * (1.0 - p) / n as f64).sqrt(), "{found} {p}");
+    }
+    let gaussian = Heads { policy: ActionHead::Gaussian { width: 1 }, values: 1 };
+    let outputs = [0.3f64, -0.5, 9.0].repeat(n);
+    let mut actions = Actions::Continuous { values: Vec::new(), width: 1 };
+    gaussian.sample(&outputs, &mut rngs, &mut actions);
+    let Actions::Continuous { values, .. } = &actions else { panic!("coordinates") };
+    let (mean, std) = (values.iter().sum::<f64>() / n as f64, (-0.5f64).exp());
+    assert!((mean - 0.3).abs() < 4.0 * std / (n as f64).sqrt(), "{mean}");
+    // E[log pi] = -H
+    let distribution = gaussian.distribution(&outputs);
+    let log_prob = gaussian.log_prob(&distribution, &actions).iter().sum::<f64>() / n as f64;
+    let entropy = gaussian.entropy(&distribution, 1)[0];
+    assert!((log_prob + entropy).abs() < 4.0 * (0.5 / n as f64).sqrt(), "{log_prob} {entropy}");
 }

@@ -2,20 +2,21 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use stillpoint::diff::{Activation, At, ConditionedMlp, Network};
+use stillpoint::batch::Actions;
+use stillpoint::diff::{Activation, At, ConditionedMlp, Free, Network};
 use stillpoint::estimator::online::{
     Auxiliary, Eta, Inner, Objective, Outer, Reduction, Step, Tunable, Unroll, outer_gradient,
 };
 use stillpoint::math::targets::{Bootstrap, Target, VTrace};
 use stillpoint::optim::{Optimiser, RmsPropDialect, Rule, State};
-use stillpoint::policy::actor_critic::Heads;
+use stillpoint::policy::actor_critic::{ActionHead, Heads};
 
 pub type Batch = Unroll<f64, f64>;
 
 /// A network, its batches, and how it learns.
 #[derive(Clone)]
 pub struct Problem {
-    pub net: ConditionedMlp,
+    pub net: Free<ConditionedMlp>,
     pub heads: Heads,
     pub objective: Objective,
     pub rule: Rule,
@@ -56,7 +57,7 @@ pub fn optimisers() -> Vec<Optimiser> {
 }
 
 /// T = 5, B = 3: a termination inside, one on the last step, and a truncation whose final observation is the last row.
-pub fn batch(rng: &mut ChaCha8Rng, width: usize, actions: u32) -> Batch {
+pub fn batch(rng: &mut ChaCha8Rng, width: usize, policy: ActionHead) -> Batch {
     let (length, batch) = (5, 3);
     let n = length * batch;
     let mut not_done = vec![1.0; n];
@@ -67,7 +68,12 @@ pub fn batch(rng: &mut ChaCha8Rng, width: usize, actions: u32) -> Batch {
     Unroll {
         batch,
         obs: draw(rng, (n + batch + 1) * width),
-        actions: (0..n).map(|_| rng.random_range(0..actions)).collect(),
+        actions: match policy {
+            ActionHead::Softmax { actions } => {
+                Actions::Discrete((0..n).map(|_| rng.random_range(0..actions as u32)).collect())
+            }
+            ActionHead::Gaussian { width } => Actions::Continuous { values: draw(rng, n * width), width },
+        },
         rewards: draw(rng, n),
         not_done,
         successors: Some(successors),
@@ -76,12 +82,17 @@ pub fn batch(rng: &mut ChaCha8Rng, width: usize, actions: u32) -> Batch {
 }
 
 impl Problem {
-    /// Three observations, two hidden layers, three actions; conditioned on gamma and lambda; clipped if `clip`. All six
+    /// Three observations, two hidden layers, three actions (for every third seed a normal with free log standard deviations); conditioned on gamma and lambda; clipped if `clip`. All six
     /// meta-parameters are tuned, with a separate outer critic.
     pub fn random(seed: u64, target: Target, optimiser: Optimiser, clip: Option<f64>, steps: usize) -> Problem {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed);
-        let heads = Heads { actions: 3, values: 2 };
-        let net = ConditionedMlp::new(vec![3, 5, 4, heads.width()], Activation::Tanh, 2, 3);
+        let (policy, count) = match seed % 3 {
+            2 => (ActionHead::Gaussian { width: 2 }, 2),
+            _ => (ActionHead::Softmax { actions: 3 }, 0),
+        };
+        let heads = Heads { policy, values: 2 };
+        let net = ConditionedMlp::new(vec![3, 5, 4, heads.width() - count], Activation::Tanh, 2, 3);
+        let net = Free { net, count, place: policy.outputs() - count };
         let n = Network::<f64>::n_params(&net);
         let theta: Vec<f64> = draw(rng, n).iter().map(|x| 0.9 * x).collect();
         let mut state = optimiser.start(n);
@@ -106,12 +117,12 @@ impl Problem {
             condition: vec![Tunable::Gamma, Tunable::Lambda],
             theta,
             state,
-            batches: (0..=steps).map(|_| batch(rng, 3, 3)).collect(),
+            batches: (0..=steps).map(|_| batch(rng, 3, policy)).collect(),
             net,
         }
     }
 
-    pub fn inner(&self) -> Inner<'_, ConditionedMlp> {
+    pub fn inner(&self) -> Inner<'_, Free<ConditionedMlp>> {
         Inner { net: &self.net, heads: self.heads, objective: self.objective, rule: self.rule }
     }
 
@@ -154,16 +165,16 @@ impl Problem {
         outer_gradient(&self.net, &self.heads, &self.outer, at, last, None, &mut Default::default()).ascent
     }
 
-    /// Central differences of `u . f(eta)` by every tunable.
+    /// Central differences of fourth order of `u . f(eta)` by every tunable.
     pub fn differences(&self, u: &[f64], f: impl Fn(&Eta) -> Vec<f64>) -> Vec<f64> {
-        let h = 1e-5;
+        let h = 2e-4;
         let one = |tunable: &Tunable| {
             let at = |h: f64| {
                 let mut eta = self.eta;
                 *eta.get_mut(*tunable) += h;
                 dot(&f(&eta), u)
             };
-            (at(h) - at(-h)) / (2.0 * h)
+            (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h)
         };
         self.tunables.iter().map(one).collect()
     }

@@ -3,6 +3,7 @@
 use super::vectors::Check;
 use crate::fixtures::numbers;
 use serde_json::Value;
+use stillpoint::batch::Actions;
 use stillpoint::diff::{Activation, Along, At, ConditionedMlp, Network};
 use stillpoint::estimator::online::{
     Arms, Chain, Eta, Inner, Learned, Objective, Outer, OuterReturn, Reduction, Setting, Step, Tunable, Unroll,
@@ -13,7 +14,7 @@ use stillpoint::math::groups::{SquaredNorm, half_product};
 use stillpoint::math::real::Real;
 use stillpoint::math::targets::{Bootstrap, Knobs, Param, Steps, Target, VTrace, adjoint, targets};
 use stillpoint::optim::{Differential, Moving, Optimiser, RmsPropDialect, Rule, State};
-use stillpoint::policy::actor_critic::Heads;
+use stillpoint::policy::actor_critic::{ActionHead, Heads};
 
 fn floats<F: Real>(v: &Value) -> Vec<F> {
     numbers(v).into_iter().map(F::of).collect()
@@ -162,7 +163,7 @@ fn unroll<F: Real>(tau: &Value) -> Unroll<F, F> {
     Unroll {
         batch: tau["r"][0].as_array().expect("r [T][B]").len(),
         obs: floats(&tau["X"]),
-        actions: numbers(&tau["a"]).into_iter().map(|a| a as u32).collect(),
+        actions: Actions::Discrete(numbers(&tau["a"]).into_iter().map(|a| a as u32).collect()),
         rewards: floats(&tau["r"]),
         not_done: floats(&tau["nd"]),
         successors: None,
@@ -193,7 +194,7 @@ fn target(case: &Value) -> Target {
 /// Rule and state before the step. Ours ascends: first moments have the other sign.
 fn rule<F: Real>(case: &Value, places: &[usize]) -> (Rule, State<F>) {
     let o = &case["optimizer"];
-    known("optimizer", o, &["kind", "lr", "b1", "b2", "decay", "eps", "differential", "frozen"]);
+    known("optimizer", o, &["kind", "lr", "b1", "b2", "decay", "eps", "frozen"]);
     let beta = number(o, "lr");
     let rms = |dialect: RmsPropDialect| {
         let (decay, epsilon) = (number(o, "decay"), number(o, "eps"));
@@ -238,7 +239,7 @@ fn theirs<F: Real>(ours: &[F], places: &[usize], sign: f64) -> Vec<f64> {
     out
 }
 
-const META_KEYS: [&str; 25] = [
+const META_KEYS: [&str; 26] = [
     "seed",
     "target",
     "pg",
@@ -264,7 +265,28 @@ const META_KEYS: [&str; 25] = [
     "expect",
     "rho_bar",
     "c_bar",
+    "pg_rho_bar",
 ];
+
+/// Logits of gamma and lambda, and the meta-parameters of the inner and the outer loss.
+fn etas(case: &Value) -> (Vec<f64>, [Eta; 2]) {
+    let x = numbers(&case["x_logits"]);
+    let sigmoid = Setting::meta(0.5);
+    let mut eta = Eta::reference(sigmoid.value(x[0]), sigmoid.value(x[1]));
+    (eta.value_cost, eta.entropy_cost) = (number(case, "value_cost"), number(case, "entropy_cost"));
+    let mut reference = Eta::reference(number(case, "gamma_bar"), number(case, "lambda_bar"));
+    (reference.value_cost, reference.entropy_cost) =
+        (number(case, "outer_value_cost"), number(case, "outer_entropy_cost"));
+    (x, [eta, reference])
+}
+
+fn differential(case: &Value) -> Differential {
+    match &case["optimizer"]["frozen"] {
+        Value::Null | Value::Bool(false) => Differential::Exact,
+        Value::Bool(true) => Differential::Frozen,
+        other => panic!("optimizer.frozen {other} is unknown"),
+    }
+}
 
 /// A whole meta-gradient, each stage on our own results of the stage before.
 pub fn meta<F: Real>(name: &str, case: &Value, check: &mut Check) {
@@ -280,14 +302,9 @@ fn meta_from<F: Real>(name: &str, case: &Value, stages: bool, check: &mut Check)
     known(name, case, &META_KEYS);
     let (net, places, [actions, k]) = network(case);
     assert_eq!(k, 2, "{name}: conditioning on gamma and lambda");
-    let heads = Heads { actions, values: 1 };
-    let x = numbers(&case["x_logits"]);
+    let heads = Heads { policy: ActionHead::Softmax { actions }, values: 1 };
+    let (x, [eta, reference]) = etas(case);
     let sigmoid = Setting::meta(0.5);
-    let mut eta = Eta::reference(sigmoid.value(x[0]), sigmoid.value(x[1]));
-    (eta.value_cost, eta.entropy_cost) = (number(case, "value_cost"), number(case, "entropy_cost"));
-    let mut reference = Eta::reference(number(case, "gamma_bar"), number(case, "lambda_bar"));
-    (reference.value_cost, reference.entropy_cost) =
-        (number(case, "outer_value_cost"), number(case, "outer_entropy_cost"));
     let objective =
         |key: &str| Objective { target: target(case), reduction: reduction(case, key), critic: 0, auxiliary: None };
     let (rule, before) = rule::<F>(case, &places);
@@ -314,7 +331,7 @@ fn meta_from<F: Real>(name: &str, case: &Value, stages: bool, check: &mut Check)
     let there = At { theta: &start, obs: &later.obs, condition: &condition };
     let u = outer_gradient(&net, &heads, &outer, there, &later, None, &mut outer_tape);
     let mut cotangent = Moving::of(given(&u.ascent, "u", -1.0), &before);
-    let w = rule.pull_back(&before, &used, Differential::Exact, &mut cotangent);
+    let w = rule.pull_back(&before, &used, differential(case), &mut cotangent);
     let direction = given(&w, "w", -1.0);
     let found = inner.along(at, &tau, &eta, &tunables, &step.evaluation, &direction, &mut tape);
     net.jvp(at, Along { theta: Some(&direction), condition: None }, &mut tape);
