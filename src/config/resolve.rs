@@ -173,7 +173,7 @@ fn optimiser(section: &mut raw::Outer, optimiser: Optimiser) {
             (section.beta1, section.beta2, section.epsilon) = (Some(beta1), Some(beta2), Some(epsilon));
             (raw::Optimiser::Adam, beta)
         }
-        Optimiser::RmsProp { beta, decay, epsilon, dialect } => {
+        Optimiser::RmsProp { beta, decay, epsilon, dialect, .. } => {
             (section.decay, section.epsilon) = (Some(decay), Some(epsilon));
             let kind = match dialect {
                 RmsPropDialect::TensorFlow => raw::Optimiser::RmsPropTf,

@@ -92,12 +92,13 @@ fn promp(raw: &raw::Outer) -> Checked<Promp> {
 fn optimiser(raw: &raw::Outer, kind: raw::Optimiser) -> Checked<Optimiser> {
     let rate = if kind == raw::Optimiser::Sgd { 0.01 } else { 1e-3 };
     let beta = checks::within("outer.beta", raw.beta.unwrap_or(rate), 0.0, MAX_RATE)?;
-    let rms = |decay: f64, epsilon: f64, dialect| -> Checked<Optimiser> {
+    let rms = |decay: f64, epsilon: f64, dialect: RmsPropDialect| -> Checked<Optimiser> {
         Ok(Optimiser::RmsProp {
             beta,
             decay: checks::decay("outer.decay", raw.decay.unwrap_or(decay))?,
             epsilon: checks::positive("outer.epsilon", raw.epsilon.unwrap_or(epsilon), 1.0)?,
             dialect,
+            initial: dialect.initial(),
         })
     };
     match kind {

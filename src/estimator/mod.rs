@@ -3,6 +3,7 @@
 pub mod choice;
 pub mod inner;
 pub mod meta;
+pub mod online;
 pub mod outer;
 pub mod replay;
 pub mod surrogate;

@@ -10,7 +10,7 @@ use crate::estimator::surrogate::{Adaptation, TaskData};
 use crate::math::real::Real;
 use crate::math::returns::mean;
 use crate::math::summary::Estimate;
-use crate::optim::{self, mean_of};
+use crate::optim::{self, Rule, mean_of};
 use crate::policy::Policy;
 use crate::rng::{Address, Purpose};
 use rayon::prelude::*;
@@ -200,26 +200,27 @@ impl<F: Real> Learner<F> {
         let data: Vec<TaskData<F>> = outcomes.iter_mut().filter_map(|o| o.data.take()).collect();
         match update {
             Update::Gradient => {
-                clip.map(|limit| optim::clip(&mut gradient, limit));
-                self.ascend(next, &gradient);
+                self.ascend(next, &mut gradient);
                 Moved::default()
             }
             Update::Trpo(options) => update::trpo(&map, options, &gradient, &data, &mut next.theta),
             Update::Promp(options) => {
-                let ascent = update::Ascent { optimiser, clip: *clip, state: &mut next.optimiser };
+                let rule = Rule { optimiser: *optimiser, clip: *clip };
+                let ascent = update::Ascent { rule, state: &mut next.optimiser };
                 update::promp(&map, options, gradient, &data, ascent, &mut next.theta)
             }
         }
     }
 
-    /// One step of the optimiser on theta (and alpha, when learned).
-    fn ascend(&self, next: &mut State<F>, gradient: &[F]) {
+    /// One step of the update rule on theta (and alpha, when learned).
+    fn ascend(&self, next: &mut State<F>, gradient: &mut [F]) {
         let n = next.theta.len();
         let mut parameters = next.theta.clone();
         if self.options.inner.learn_alpha {
             parameters.extend_from_slice(&next.alpha);
         }
-        self.options.outer.optimiser.ascend(&mut next.optimiser, gradient, &mut parameters);
+        let Outer { optimiser, clip, .. } = self.options.outer;
+        Rule { optimiser, clip }.apply(&mut next.optimiser, gradient, &mut parameters);
         if self.options.inner.learn_alpha {
             next.alpha = parameters.split_off(n);
         }

@@ -7,7 +7,7 @@ use crate::estimator::choice::InnerSurrogate;
 use crate::estimator::surrogate::{Adaptation, Shift, TaskData};
 use crate::math::real::Real;
 use crate::math::returns::mean;
-use crate::optim::{self, Optimiser, conjugate_gradient, mean_of};
+use crate::optim::{self, Rule, conjugate_gradient, mean_of};
 use rayon::prelude::*;
 
 /// What an update reports and spent; columns that do not apply are empty.
@@ -88,10 +88,9 @@ pub(super) fn trpo<F: Real>(
     moved
 }
 
-/// Optimiser, its state and the limit of the gradient's norm.
+/// Update rule and its state.
 pub(super) struct Ascent<'a, F> {
-    pub optimiser: &'a Optimiser,
-    pub clip: Option<f64>,
+    pub rule: Rule,
     pub state: &'a mut optim::State<F>,
 }
 
@@ -118,10 +117,7 @@ pub(super) fn promp<F: Real>(
             moved.budget.gradients += 2 * repetition(tasks) + tasks.len() as u64;
             moved.budget.hvps += jacobian_cost(map, tasks);
         }
-        if let Some(limit) = ascent.clip {
-            optim::clip(&mut gradient, limit);
-        }
-        ascent.optimiser.ascend(ascent.state, &gradient, theta);
+        ascent.rule.apply(ascent.state, &mut gradient, theta);
     }
     let shift = shift(map, tasks, theta, options.clip);
     moved.budget.gradients += repetition(tasks);

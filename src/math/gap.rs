@@ -1,5 +1,6 @@
 //! The squared stationarity gap |grad V|^2 from independent unbiased gradients: a U-statistic with an interval from disjoint pairs.
 
+use super::groups::SquaredNorm;
 use super::returns::mean;
 use super::summary::{Estimate, t975};
 use serde::{Deserialize, Serialize};
@@ -71,14 +72,7 @@ impl Gap {
         let m = gradients.len();
         assert!(m >= 4, "{m} gradients give no interval");
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        let mut sum = vec![0.0; gradients[0].len()];
-        for g in gradients {
-            sum.iter_mut().zip(g).for_each(|(s, g)| *s += g);
-        }
-        let total = dot(&sum, &sum);
-        let squares: f64 = gradients.iter().map(|g| dot(g, g)).sum();
-        let count = m as f64;
-        let squared = (total - squares) / (count * (count - 1.0));
+        let SquaredNorm { squared, noise } = SquaredNorm::of_groups(gradients);
         let products: Vec<f64> = gradients.chunks_exact(2).map(|pair| dot(&pair[0], &pair[1])).collect();
         let Estimate { low, high, .. } = Estimate::of(&products);
         let high = high.map(|high| high.max(hall_upper(&products)));
@@ -89,7 +83,7 @@ impl Gap {
             gap_squared_interval: interval,
             gap: (interval[0] > 0.0 && squared > 0.0).then(|| squared.sqrt()),
             groups: m as u64,
-            noise: ((squares - total / count) / (count - 1.0) / count).max(0.0),
+            noise,
         }
     }
 

@@ -1,8 +1,12 @@
 //! Gradient to parameters: outer optimisers (ascent) and gradient clipping, over flat vectors.
 
 mod conjugate_gradient;
+mod differential;
+mod rule;
 
 pub use conjugate_gradient::{Solution, conjugate_gradient};
+pub use differential::{Differential, Moving};
+pub use rule::{Rule, clip_differential};
 
 use crate::math::real::Real;
 
@@ -33,8 +37,10 @@ pub enum Optimiser {
         decay: f64,
         /// Added inside or outside of the root, as the dialect says.
         epsilon: f64,
-        /// Where epsilon goes and where the mean square starts.
+        /// Where epsilon goes.
         dialect: RmsPropDialect,
+        /// First mean square: [`RmsPropDialect::initial`] in the libraries.
+        initial: f64,
     },
 }
 
@@ -45,6 +51,16 @@ pub enum RmsPropDialect {
     TensorFlow,
     /// `g / (sqrt(ms) + epsilon)`, mean square starts at zero.
     PyTorch,
+}
+
+impl RmsPropDialect {
+    /// Mean square that the library starts from.
+    pub fn initial(self) -> f64 {
+        match self {
+            RmsPropDialect::TensorFlow => 1.0,
+            RmsPropDialect::PyTorch => 0.0,
+        }
+    }
 }
 
 /// Moments an optimiser carries between steps.
@@ -64,10 +80,24 @@ impl Optimiser {
         let (first, second) = match self {
             Optimiser::Sgd { .. } => (Vec::new(), Vec::new()),
             Optimiser::Adam { .. } => (vec![F::zero(); n], vec![F::zero(); n]),
-            Optimiser::RmsProp { dialect: RmsPropDialect::TensorFlow, .. } => (Vec::new(), vec![F::one(); n]),
-            Optimiser::RmsProp { dialect: RmsPropDialect::PyTorch, .. } => (Vec::new(), vec![F::zero(); n]),
+            Optimiser::RmsProp { initial, .. } => (Vec::new(), vec![F::of(*initial); n]),
         };
         State { steps: 0, first, second }
+    }
+
+    /// Step size.
+    pub fn rate(&self) -> f64 {
+        match *self {
+            Optimiser::Sgd { beta } | Optimiser::Adam { beta, .. } | Optimiser::RmsProp { beta, .. } => beta,
+        }
+    }
+
+    /// The same optimiser with its step size multiplied: schedules and warm-up.
+    pub fn scaled(mut self, factor: f64) -> Optimiser {
+        match &mut self {
+            Optimiser::Sgd { beta } | Optimiser::Adam { beta, .. } | Optimiser::RmsProp { beta, .. } => *beta *= factor,
+        }
+        self
     }
 
     /// One ascent step in place. `gradient`, `theta` and the state's moments have the same length.
@@ -86,17 +116,20 @@ impl Optimiser {
                 let rate = F::of(beta * (1.0 - beta2.powf(k)).sqrt() / (1.0 - beta1.powf(k)));
                 let eps = F::of(epsilon * (1.0 - beta2.powf(k)).sqrt());
                 let (b1, b2) = (F::of(beta1), F::of(beta2));
+                // rounded once: in f32, 1 - f32(0.999) would be off by 5e-5
+                let (c1, c2) = (F::of(1.0 - beta1), F::of(1.0 - beta2));
                 let moments = state.first.iter_mut().zip(&mut state.second);
                 for ((x, &g), (m, s)) in theta.iter_mut().zip(gradient).zip(moments) {
-                    *m = b1 * *m + (F::one() - b1) * g;
-                    *s = b2 * *s + (F::one() - b2) * g * g;
+                    *m = b1 * *m + c1 * g;
+                    *s = b2 * *s + c2 * g * g;
                     *x += rate * *m / (s.sqrt() + eps);
                 }
             }
-            Optimiser::RmsProp { beta, decay, epsilon, dialect } => {
-                let (beta, decay, eps) = (F::of(beta), F::of(decay), F::of(epsilon));
+            Optimiser::RmsProp { beta, decay, epsilon, dialect, .. } => {
+                let (beta, eps) = (F::of(beta), F::of(epsilon));
+                let (decay, rest) = (F::of(decay), F::of(1.0 - decay));
                 for ((x, &g), s) in theta.iter_mut().zip(gradient).zip(&mut state.second) {
-                    *s = decay * *s + (F::one() - decay) * g * g;
+                    *s = decay * *s + rest * g * g;
                     *x += match dialect {
                         RmsPropDialect::TensorFlow => beta * g / (*s + eps).sqrt(),
                         RmsPropDialect::PyTorch => beta * g / (s.sqrt() + eps),

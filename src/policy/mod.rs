@@ -3,6 +3,7 @@
 //! A policy is a network (a table or an [`crate::diff::Mlp`]) and a head (softmax or Gaussian) over one flat parameter vector
 //! `theta`. Parameters are always arguments. [`Policy::forward`] appends rows to a [`Tape`]; everything else reads them.
 
+pub mod actor_critic;
 mod build;
 mod categorical;
 mod divergence;

@@ -141,7 +141,7 @@ impl MlpGaussian {
 }
 
 /// The first index whose cumulative softmax probability exceeds `u` in [0, 1).
-fn inverse_cdf<F: Real>(logits: &[F], u: f64) -> u32 {
+pub(super) fn inverse_cdf<F: Real>(logits: &[F], u: f64) -> u32 {
     let max = logits.iter().fold(f64::NEG_INFINITY, |m, y| m.max(y.f64()));
     let weight = |y: &F| (y.f64() - max).exp();
     let mut left = u * logits.iter().map(weight).sum::<f64>();

@@ -15,6 +15,7 @@ mod floor;
 mod gap;
 mod gradient;
 mod identities;
+mod metagrad;
 mod mutation;
 mod probes;
 mod python;
