@@ -17,7 +17,7 @@ pub struct Step {
     pub gradient: Vec<f64>,
     /// |grad V_zeta(theta)|, the stationarity gap.
     pub gap: f64,
-    /// E[estimator] at theta: the direction the next step takes. Zero at a rest point, whether that is stationary or not.
+    /// E\[estimator\] at theta: the direction the next step takes. Zero at a rest point, whether that is stationary or not.
     pub drift: Vec<f64>,
 }
 
@@ -28,7 +28,7 @@ pub struct Diverged {
     pub iteration: u64,
 }
 
-/// theta_{k+1} = theta_k + beta E[estimator](theta_k).
+/// theta_{k+1} = theta_k + beta E\[estimator\](theta_k).
 #[derive(Clone, Debug)]
 pub struct Dynamics {
     problem: Problem,
@@ -96,7 +96,7 @@ fn measure(problem: &Problem, estimator: &Estimator, outer_batch: usize, theta: 
     Step { iteration, theta, value: exact.value, gradient: exact.gradient, gap, drift }
 }
 
-/// E[estimator] at theta by enumeration, the outer expectation in closed form where the estimator allows it.
+/// E\[estimator\] at theta by enumeration, the outer expectation in closed form where the estimator allows it.
 pub fn expectation(problem: &Problem, theta: &[f64], outer_batch: usize, estimator: &Estimator) -> Vec<f64> {
     let one = std::slice::from_ref(estimator);
     if affine_in_outer(estimator) {

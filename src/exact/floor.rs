@@ -11,13 +11,13 @@ use serde::Serialize;
 pub struct Floor {
     /// Constant added to every reward.
     pub offset: f64,
-    /// |grad V_zeta(theta) - E[MAML]|.
+    /// |grad V_zeta(theta) - E\[MAML\]|.
     pub bias: f64,
     /// alpha eta_g^2 sqrt(T v_op) with R = max |r + offset| >= `bias`, whatever n; zeta = 1 only.
     pub bound: Option<f64>,
-    /// |grad V_zeta(theta)|: where E[MAML] = 0 it equals `bias`, which is why MAML's gap stops there.
+    /// |grad V_zeta(theta)|: where E\[MAML\] = 0 it equals `bias`, which is why MAML's gap stops there.
     pub gap: f64,
-    /// |E[MAML]|: zero at MAML's rest points.
+    /// |E\[MAML\]|: zero at MAML's rest points.
     pub drift: f64,
 }
 

@@ -113,7 +113,7 @@ pub struct Constants {
     /// G_V >= sqrt E|Ghat|^2 of the one-task SG-MRL estimator, any n_o >= 1.
     #[serde(rename = "G_V")]
     pub g_v: f64,
-    /// alpha eta_g^2 sqrt(T v_op) >= |grad V_1 - E[MAML]|, whatever n; zeta = 1 only.
+    /// alpha eta_g^2 sqrt(T v_op) >= |grad V_1 - E\[MAML\]|, whatever n; zeta = 1 only.
     pub maml_bias_bound: Option<f64>,
     /// alpha^2 eta_H eta_g^2 / (2 n) >= |V_1 - Vbar|; zeta = 1 only.
     pub inner_gap_bound: Option<f64>,

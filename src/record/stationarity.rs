@@ -109,9 +109,9 @@ pub struct BoundReport {
 /// MAML's bias at an estimator's end.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BiasReport {
-    /// |grad V - E[estimator]| at the final theta.
+    /// |grad V - E\[estimator\]| at the final theta.
     pub bias: f64,
-    /// |E[estimator]| there: zero at a rest point.
+    /// |E\[estimator\]| there: zero at a rest point.
     pub drift: f64,
     /// alpha eta_g^2 sqrt(T v_op), MAML with one inner step only.
     pub bound: Option<f64>,

@@ -16,13 +16,13 @@ pub struct Cell {
     pub n: u64,
     /// Constant added to every reward.
     pub offset: f64,
-    /// |grad V - E[MAML]|.
+    /// |grad V - E\[MAML\]|.
     pub bias: f64,
     /// Its bound, with one inner step.
     pub bound: Option<f64>,
     /// |grad V|.
     pub gap: f64,
-    /// |E[MAML]|.
+    /// |E\[MAML\]|.
     pub drift: f64,
 }
 
