@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The estimators on 2D navigation at an equal budget of environment steps: the suite configs/compare/navigation.toml and its
-# report. About an hour and a half of CPU; go on with it after an interruption by the same command.
+# report. 85 CPU-minutes on a 2-core Zen 5 machine; go on with it after an interruption by the same command.
 #
 #   benches/studies/navigation.sh [SUITE_DIRECTORY [OUT]]
 #
