@@ -79,8 +79,9 @@ pub struct SeedRun {
 pub struct Hitting {
     /// epsilon.
     pub epsilon: f64,
-    /// Median over seeds of the first measured iteration whose exact gap, or whose interval's upper limit, is at most
-    /// epsilon; `null` if half of the seeds or more never got there.
+    /// Median over seeds of the first measured iteration whose exact gap, or whose interval's upper limit ([`Gap::upper`]), is
+    /// at most epsilon; `null` if half of the seeds or more never got there. Each sampled look may err, and the errors
+    /// accumulate over looks: the time may be too early more often than one interval misses.
     pub iteration: Option<u64>,
     /// The same for every seed.
     pub seeds: Vec<Option<u64>>,

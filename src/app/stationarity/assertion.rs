@@ -2,6 +2,7 @@
 
 use super::summary::average;
 use crate::app::failure::Failure;
+use crate::math::gap::upper_squared;
 use crate::record::stationarity::{EstimatorRuns, Final, Study};
 
 /// Fields that can be asserted on.
@@ -109,9 +110,10 @@ fn of(run: &EstimatorRuns, field: &str) -> [f64; 2] {
         let mean = average(&run.seeds);
         return [mean.low.unwrap_or(mean.mean), mean.high.unwrap_or(mean.mean)];
     }
+    let squared = |end: &Final| [end.gap_squared_interval[0], upper_squared(end.gap_squared_interval)];
     let one = |end: &Final| match field {
-        "gap" => end.gap_squared_interval.map(|x| x.max(0.0).sqrt()),
-        "gap_squared" => end.gap_squared_interval,
+        "gap" => squared(end).map(|x| x.max(0.0).sqrt()),
+        "gap_squared" => squared(end),
         _ => [end.value; 2],
     };
     let all = run.seeds.iter().map(|s| one(&s.r#final));

@@ -1,6 +1,7 @@
 //! The three sentences on top of a study: which estimator ended closest to a stationary point, by how much, how sure.
 
 use super::StudyDir;
+use crate::math::gap::upper_squared;
 use crate::record::stationarity::{EstimatorRuns, SeedRun};
 use crate::report::comparison::mean_over_families;
 use crate::report::comparison::verdict::{brackets, digits, list};
@@ -84,7 +85,9 @@ fn end(runs: &EstimatorRuns) -> String {
                 let ends = super::tables::wide(last.gap_squared_interval);
                 format!("a gap of {}{}", digits(gap), brackets(ends.map(|i| i.map(|x| x.max(0.0).sqrt()))))
             }
-            None => format!("a gap below resolution, under {}", digits(last.gap_squared_interval[1].max(0.0).sqrt())),
+            None => {
+                format!("a gap below resolution, under {}", digits(upper_squared(last.gap_squared_interval).sqrt()))
+            }
         };
     }
     let below = runs.seeds.iter().filter(|s| s.r#final.gap.is_none()).count();
