@@ -20,7 +20,7 @@ pub mod tree;
 mod update;
 mod validate;
 
-pub use overrides::Overrides;
+pub use overrides::{Flag, Overrides};
 pub use resolve::resolved;
 
 use plan::Plan;

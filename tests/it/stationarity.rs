@@ -239,6 +239,20 @@ fn the_bound_holds_where_it_applies_and_is_withheld_elsewhere() {
     assert!(bound["applies"] == json!(false) && bound["remark"].as_str().expect("why").contains("baseline"), "{bound}");
 }
 
+/// Flags are keys of the configuration: a default follows them, and the leave-group-out estimator that is not followed does not.
+#[test]
+fn flags_are_validated_as_the_keys_that_they_stand_for() {
+    let dir = place();
+    let line = "garnet --set family.states=2 --set family.actions=2 --set family.horizon=2 --set family.tasks=2 \
+                --dynamics sampled --alpha 0.1 --inner-batch 2 --outer-batch 1 --tasks-per-batch 8 --beta 1e-3 \
+                --iterations 4 --gap-every 2 --gap-groups 4 --gap-tasks 1 --estimators sgmrl --set outer.baseline=none";
+    let found = study(dir.path(), line);
+    let bound = &of(&found, "sgmrl")["bound"];
+    assert!(bound["applies"] == json!(true) && bound["remark"].is_null(), "{bound}");
+    let two = line.replace("--iterations 4", "--iterations 4 --inner-steps 2 --set outer.groups=20");
+    assert_eq!(study(dir.path(), &two)["setting"]["inner_steps"], 2, "the study has an estimator of its own");
+}
+
 #[test]
 fn a_network_gets_its_smoothness_measured_and_no_theorem() {
     let dir = place();

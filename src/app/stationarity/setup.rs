@@ -3,8 +3,8 @@
 use super::{DynamicsKind, Request, runs};
 use crate::app::failure::Failure;
 use crate::app::{gradient, saved};
-use crate::config::{self, Overrides};
-use crate::estimator::choice::{Estimator, LeaveGroupOutForm};
+use crate::config::{self, Flag, Loaded, Overrides};
+use crate::estimator::choice::{Estimator, LeaveGroupOutForm, Sampling};
 use crate::exact::dynamics;
 use crate::exact::expectation::{THEORY_OUTER, theory_inner};
 use crate::exact::objective::Problem;
@@ -51,13 +51,7 @@ impl Setup {
     /// Bad input, named with what is allowed.
     pub fn new(request: &Request) -> Result<Setup, Failure> {
         let (source, family, policy, mut options, notes) = base(request)?;
-        let outer = &mut options.outer;
-        let inner = &mut options.inner;
-        inner.alpha = request.alpha.unwrap_or(inner.alpha);
-        inner.steps = request.inner_steps.unwrap_or(inner.steps);
-        inner.episodes = request.inner_batch.unwrap_or(inner.episodes);
-        outer.tasks = request.tasks.unwrap_or(outer.tasks);
-        outer.episodes = request.outer_batch.unwrap_or(outer.episodes);
+        let (outer, inner) = (&mut options.outer, &options.inner);
         outer.update = Update::Gradient;
         outer.clip = None;
         let beta = request.beta.unwrap_or(match outer.optimiser {
@@ -109,7 +103,7 @@ fn gap_flags(request: &Request) -> Result<(), Failure> {
 
 type Base = (String, Arc<dyn Family>, Policy, Options, Vec<String>);
 
-/// Family, policy and options before the flags.
+/// Family, policy and options with the sizes that the flags ask for.
 fn base(request: &Request) -> Result<Base, Failure> {
     match (&request.mdps, &request.config) {
         (Some(file), None) => {
@@ -123,10 +117,16 @@ fn base(request: &Request) -> Result<Base, Failure> {
             };
             let gamma = family.gamma();
             let advantage = theory_inner(gamma);
-            let inner = Inner { steps: 1, episodes: 1, alpha: 1.0, learn_alpha: false, advantage };
+            let inner = Inner {
+                steps: request.inner_steps.unwrap_or(1),
+                episodes: request.inner_batch.unwrap_or(1),
+                alpha: request.alpha.unwrap_or(1.0),
+                learn_alpha: false,
+                advantage,
+            };
             let outer = Outer {
-                tasks: 20,
-                episodes: 1,
+                tasks: request.tasks.unwrap_or(20),
+                episodes: request.outer_batch.unwrap_or(1),
                 estimator: Estimator::named("sgmrl", 1, LeaveGroupOutForm::Importance).expect("a name of ours"),
                 advantage: THEORY_OUTER,
                 update: Update::Gradient,
@@ -137,7 +137,7 @@ fn base(request: &Request) -> Result<Base, Failure> {
             Ok((file.display().to_string(), Arc::new(family), policy, Options { gamma, inner, outer }, Vec::new()))
         }
         (None, Some(name)) => {
-            let loaded = config::load(Some(name), &Overrides { set: request.set.clone(), ..Overrides::default() })?;
+            let loaded = configured(name, request)?;
             let policy = saved::policy(&loaded)?;
             let mut notes = loaded.notes.clone();
             if loaded.plan.options.inner.learn_alpha {
@@ -149,6 +149,35 @@ fn base(request: &Request) -> Result<Base, Failure> {
         }
         _ => Err(Failure::Usage("give one of --mdps FILE and CONFIG: the family to study".into())),
     }
+}
+
+/// The configuration with the flags as its keys, so that what it forbids is forbidden to them too.
+///
+/// It must be valid without them as well. Its estimator is not followed: one that bounds the sizes (leave-group-out) gives way.
+fn configured(name: &str, request: &Request) -> Result<Loaded, Failure> {
+    let mut overrides = Overrides { set: request.set.clone(), ..Overrides::default() };
+    let alone = config::load(Some(name), &overrides)?;
+    let flag = |flag: &str, key: &'static str, value: Option<String>| {
+        value.map(|value| Flag { flag: format!("{flag} {value}"), key, value })
+    };
+    let size = |n: Option<usize>| n.map(|n| n.to_string());
+    let given = [
+        flag("--alpha", "inner.alpha", request.alpha.map(|x| format!("{x:?}"))),
+        flag("--inner-steps", "inner.steps", size(request.inner_steps)),
+        flag("--inner-batch", "inner.episodes", size(request.inner_batch)),
+        flag("--tasks-per-batch", "outer.tasks", size(request.tasks)),
+        flag("--outer-batch", "outer.episodes", size(request.outer_batch)),
+    ];
+    overrides.flags.extend(given.into_iter().flatten());
+    if overrides.flags.is_empty() {
+        return Ok(alone);
+    }
+    if matches!(alone.plan.options.outer.estimator.sampling, Sampling::LeaveGroupOut { .. }) {
+        let flag = format!("--estimators {}", request.estimators.join(","));
+        overrides.flags.push(Flag { flag, key: "outer.estimator", value: "sgmrl".into() });
+    }
+    let loaded = config::load(Some(name), &overrides)?;
+    Ok(Loaded { notes: alone.notes, ..loaded }) // not that a key of the estimator that gave way has no effect
 }
 
 /// The finite problem whose V the gap belongs to, or which assumption of the theory is not met.
