@@ -390,6 +390,14 @@ fn rates_have_intervals_over_seeds() {
         let last = &sweep["points"][3];
         assert!(last["K"] == 24 && last["B"] == 8 && number(&last["beta"]) == 0.5, "{last}");
     }
+    // they are plain SG-MRL's, whatever the configuration does to outer returns
+    let own = "analytic/a --dynamics sampled --alpha 1 --inner-batch 1 --outer-batch 2 --beta 0.5 --iterations 16 \
+               --tasks-per-batch 8";
+    let plain = study(dir.path(), &format!("{own} {flags}"));
+    let processed = "--set outer.advantage=return --set outer.baseline=none --set outer.normalise=true";
+    let processed = study(dir.path(), &format!("{own} {processed} {flags}"));
+    assert_eq!(plain["rates"], processed["rates"]);
+    assert_ne!(of(&plain, "sgmrl")["seeds"], of(&processed, "sgmrl")["seeds"], "the arms follow the configuration");
     let remark = found["notes"].to_string();
     assert!(remark.contains("above 1/L_V"), "steps beyond the theorem are named: {remark}");
     for (flags, says) in [
