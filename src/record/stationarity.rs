@@ -34,7 +34,7 @@ pub struct Row {
     /// The gap of V_zeta at theta.
     #[serde(flatten)]
     pub gap: Gap,
-    /// Mean of `gap_squared` over the measurements so far.
+    /// Mean of `gap_squared` over the iterations before this one, linear between measurements; at the start `gap_squared`.
     pub average_gap_squared: f64,
     /// Right-hand side of the theorem after this many iterations, where it applies to the run.
     pub bound: Option<f64>,
@@ -66,7 +66,8 @@ pub struct SeedRun {
     pub outcome: String,
     /// Where it ended.
     pub r#final: Final,
-    /// Mean gap^2 over the measured iterations before the last, with its 95 % interval.
+    /// Mean gap^2 over the iterations before the last, linear between measurements, with the 95 % interval that those of the
+    /// measurements leave open of this run's own mean (a point where they are exact): not an interval over runs.
     pub average_gap_squared: Estimate,
     /// Environment steps of training.
     pub environment_steps: u64,

@@ -124,6 +124,26 @@ fn the_json_is_what_is_promised() {
     theta.iter().zip([0.1, 0.2, -0.3, 0.4]).for_each(|(x, y)| close(*x, y, 1e-9));
 }
 
+/// The mean over iterations does not depend on how many of them are measured: 4 %, and 20 % as the rows are (negative control).
+#[test]
+fn measuring_less_often_leaves_the_mean_gap_where_it_is() {
+    let dir = place();
+    let line = "analytic/a --dynamics sampled --alpha 4 --inner-batch 2 --set outer.baseline=none --beta 2 --iterations 60 \
+                --tasks-per-batch 400 --estimators sgmrl --theta random:3 --out s";
+    let mean = |every: u64| {
+        let found = study(dir.path(), &format!("{line}{every} --gap-every {every}"));
+        let mean = number(&of(&found, "sgmrl")["seeds"][0]["average_gap_squared"]["mean"]);
+        let rows = rows(&dir.path().join(format!("s{every}")), "sgmrl", 1);
+        close(number(&rows.last().expect("rows")["average_gap_squared"]), mean, 1e-12);
+        let before: Vec<f64> = rows[..rows.len() - 1].iter().map(|r| number(&r["gap_squared"])).collect();
+        (mean, before.iter().sum::<f64>() / before.len() as f64)
+    };
+    let (all, few) = (mean(1), mean(6));
+    close(all.0, all.1, 1e-12);
+    close(few.0, all.0, 0.04);
+    assert!(few.1 > 1.2 * all.1, "{few:?} {all:?}");
+}
+
 const SAMPLED: &str = "--mdps two.json --dynamics sampled --alpha 1 --inner-batch 2 --beta 0.01 --iterations 40";
 
 #[test]

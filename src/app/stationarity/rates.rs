@@ -118,7 +118,7 @@ pub fn rates(setup: &Setup, request: &Request, seeds: &[u64], interrupt: &Interr
     Ok(Some(Value::Array(found)))
 }
 
-/// Mean over k < K of gap^2 along one run, the exact gap at 64 of them.
+/// Mean over k < K of gap^2 along one run, linear between exact gaps at 64 of them.
 fn average(setup: &Setup, request: &Request, cell: &Cell, seed: u64, interrupt: &Interrupt) -> Result<f64, Failure> {
     let mut options = setup.options.clone();
     options.outer.tasks = cell.tasks;

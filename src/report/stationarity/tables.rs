@@ -36,7 +36,8 @@ pub fn ends(dir: &StudyDir) -> Table {
         name: "table-gap".into(),
         title: "Where each run ended".into(),
         caption: "V_ζ in discounted reward, gap in reward, squared gaps in reward² with 95 % intervals where they are sampled; the mean \
-                  is over the measured iterations before the last."
+                  is over all iterations before the last, linear between measurements, and its interval is what they leave open of \
+                  that run's own mean."
             .into(),
         columns: vec![
             Column::plain("estimator", "estimator"),
