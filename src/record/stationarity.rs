@@ -100,9 +100,9 @@ pub struct BoundReport {
     pub bound: Bound,
     /// Delta that was used: an upper bound of sup V - V(theta_0).
     pub delta: f64,
-    /// Measured mean of gap^2 over iterations and seeds.
+    /// Measured mean of gap^2 over iterations and seeds; without an interval where there is one sampled run.
     pub measured: Estimate,
-    /// Right-hand side over measured mean; `null` where the mean's interval contains zero.
+    /// Right-hand side over measured mean; `null` where the mean's interval contains zero or there is none.
     pub slack: Option<f64>,
     /// Why the theorem does not cover this run, if it does not.
     pub remark: Option<String>,

@@ -250,6 +250,15 @@ fn the_bound_holds_where_it_applies_and_is_withheld_elsewhere() {
     }
     let bias = &of(&found, "maml")["bias"];
     assert!(number(&bias["bias"]) > 0.0 && number(&bias["bias"]) <= number(&bias["bound"]), "{bias}");
+    // one path is exact about itself and says nothing of its expectation
+    let one = study(dir.path(), &format!("{SAMPLED} --estimators sgmrl --out one"));
+    let bound = &of(&one, "sgmrl")["bound"];
+    assert!(bound["applies"] == json!(true) && bound["slack"].is_null(), "{bound}");
+    assert!(number(&bound["measured"]["mean"]) > 0.0 && bound["measured"]["low"].is_null(), "{bound}");
+    let text = succeed(dir.path(), &format!("stationarity {SAMPLED} --estimators sgmrl"));
+    assert!(text.contains("slack not claimed"), "{text}");
+    let report = succeed(dir.path(), "report one");
+    assert!(report.contains("one sampled run gives no interval"), "{report}");
     // a step above 1/L_V, and outer returns that the configuration processes
     let text = succeed(dir.path(), "stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2 --estimators sgmrl");
     assert!(text.contains("does not apply") && text.contains("above 1/L_V") && !text.contains("slack"), "{text}");
@@ -360,6 +369,13 @@ fn assertions_decide_the_exit_code() {
         let (code, message, _) = assert(&line, expression);
         assert!(code == Some(4) && message.contains(expression) && message.contains('['), "{message}");
     }
+    // the mean of one path is no claim about its expectation; of expected dynamics there is only one
+    let line = format!("stationarity {SAMPLED} --estimators sgmrl");
+    let (code, message, _) = assert(&line, "sgmrl.average_gap_squared < 9");
+    assert!(code == Some(4) && message.contains("no interval (--seeds 2 or more)"), "{message}");
+    assert_eq!(assert(&format!("{line} --seeds 2"), "sgmrl.average_gap_squared < 9").0, Some(0));
+    let line = "stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2 --iterations 60";
+    assert_eq!(assert(line, "sgmrl.average_gap_squared < 9").0, Some(0));
     // every seed counts, not only the one that is shown
     let found = study(d, &format!("{SAMPLED} --estimators sgmrl --seeds 4"));
     let seeds = of(&found, "sgmrl")["seeds"].as_array().expect("four");

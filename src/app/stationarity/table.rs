@@ -170,7 +170,13 @@ fn theory(text: &mut String, study: &Study) {
             None => {
                 // the theorem is about the expectation: a sample may lie above it, and is not shown as if it did not
                 let sign = if b.measured.mean <= b.bound.total { "<=" } else { "above the bound" };
-                let slack = b.slack.map_or("not resolved".into(), |s| format!("{} x", digits(s)));
+                let slack = match b.slack {
+                    Some(slack) => format!("{} x", digits(slack)),
+                    None if b.measured.low.is_none() => {
+                        "not claimed: one run gives no interval (--seeds 2 or more)".into()
+                    }
+                    None => "not resolved".into(),
+                };
                 format!(
                     " {sign} {:.3e} = 2 Delta/(beta K) {:.3e} + L_V beta G_V^2/B {:.3e}; slack {slack}",
                     b.bound.total, b.bound.start, b.bound.noise

@@ -159,7 +159,8 @@ pub fn bound(dir: &StudyDir) -> Figure {
         match (several, dir.is_exact()) {
             (true, _) => ", mean over seeds with 95 % t-intervals over seeds",
             (false, true) => "; one run",
-            (false, false) => "; one run, with the 95 % interval that those of the measurements imply",
+            (false, false) =>
+                "; one run, with the 95 % interval that its measurements leave open of its own mean, which is not one of the mean over runs",
         }
     );
     if !dir.is_exact() {

@@ -62,6 +62,7 @@ pub fn bounds(dir: &StudyDir) -> Table {
         let verdict = match (&b.remark, b.slack) {
             (Some(why), _) => format!("does not apply: {why}"),
             (None, Some(slack)) => format!("holds with {} times the mean", digits(slack)),
+            (None, None) if b.measured.low.is_none() => "one run gives no interval".into(),
             (None, None) => "the mean is below resolution".into(),
         };
         Some(vec![
@@ -79,7 +80,8 @@ pub fn bounds(dir: &StudyDir) -> Table {
         name: "table-bound".into(),
         title: "The bound on the mean squared gap".into(),
         caption: "Right-hand side 2Δ/(βK) + L_V β G_V²/B at the run's step size β, batch B and K (reward²); under expected dynamics \
-                  without the second term. Slack is bound over mean. Where the theorem does not apply the numbers bound nothing."
+                  without the second term. Slack is bound over mean; one sampled run has no interval and \
+                  none. Where the theorem does not apply the numbers bound nothing."
             .into(),
         columns: vec![
             Column::plain("estimator", "estimator"),

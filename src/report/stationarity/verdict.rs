@@ -114,7 +114,12 @@ fn alone(dir: &StudyDir, runs: &EstimatorRuns, ground: Ground) -> [String; 3] {
             digits(b.measured.mean)
         ),
         Some((b, None)) => {
-            let why = b.remark.clone().unwrap_or_else(|| "the mean squared gap is below resolution".into());
+            let what = if b.measured.low.is_none() {
+                "one sampled run gives no interval of the mean squared gap"
+            } else {
+                "the mean squared gap is below resolution"
+            };
+            let why = b.remark.clone().unwrap_or_else(|| what.into());
             format!("It is not held against the theorem's bound: {why}.")
         }
         None => "There is no bound to hold it against.".into(),
