@@ -22,6 +22,7 @@ mod validate;
 
 pub use overrides::{Flag, Overrides};
 pub use resolve::resolved;
+pub(crate) use validate::memory;
 
 use plan::Plan;
 use std::io::Read as _;

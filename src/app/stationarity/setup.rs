@@ -3,6 +3,7 @@
 use super::{DynamicsKind, Request, runs};
 use crate::app::failure::Failure;
 use crate::app::{gradient, saved};
+use crate::config::plan::{FamilyChoice, Plan, Precision};
 use crate::config::{self, Flag, Loaded, Overrides};
 use crate::estimator::choice::{Estimator, LeaveGroupOutForm, Sampling};
 use crate::exact::dynamics;
@@ -13,7 +14,7 @@ use crate::math::optimal;
 use crate::math::theory::Constants;
 use crate::measure::gap::is_theory;
 use crate::optim::Optimiser;
-use crate::policy::{Policy, TabularSoftmax};
+use crate::policy::{Policy, Spec, TabularSoftmax};
 use crate::rng::{Address, Purpose};
 use std::sync::Arc;
 use tasks::env::Space;
@@ -50,7 +51,8 @@ impl Setup {
     /// # Errors
     /// Bad input, named with what is allowed.
     pub fn new(request: &Request) -> Result<Setup, Failure> {
-        let (source, family, policy, mut options, notes) = base(request)?;
+        let (source, family, policy, plan, notes) = base(request)?;
+        let mut options = plan.options.clone();
         let (outer, inner) = (&mut options.outer, &options.inner);
         outer.update = Update::Gradient;
         outer.clip = None;
@@ -62,6 +64,13 @@ impl Setup {
         let groups = inner.episodes.min(outer.episodes).min(10);
         let sizes = [inner.steps, inner.episodes, outer.episodes];
         let estimators = gradient::named(&request.estimators, groups, LeaveGroupOutForm::Resimulated, sizes)?;
+        if request.dynamics == DynamicsKind::Sampled || request.rates {
+            for estimator in &estimators {
+                let outer = Outer { estimator: estimator.clone(), ..options.outer.clone() };
+                let options = Options { outer, ..options.clone() };
+                affordable(&Plan { options, precision: Precision::F64, ..plan.clone() }, family.as_ref())?;
+            }
+        }
         let problem = problem(family.as_ref(), &policy, &options);
         if request.dynamics == DynamicsKind::Expected {
             feasible(&problem, &estimators, options.outer.episodes)?;
@@ -91,19 +100,31 @@ impl Setup {
     }
 }
 
-/// Refuses groups too few for an interval.
+/// Refuses groups too few for an interval, and more samples than fit.
 fn gap_flags(request: &Request) -> Result<(), Failure> {
-    match request.gap_groups {
-        Some(groups) if groups < 4 => {
-            Err(Failure::Usage(format!("--gap-groups: an interval needs 4 or more (is {groups})")))
-        }
-        _ => Ok(()),
-    }
+    let sizes = config::gap::sizes(request.gap_groups, request.gap_tasks);
+    sizes.map(|_| ()).map_err(|fault| {
+        let flag = if fault.key == "gap.groups" { "--gap-groups" } else { "--gap-tasks" };
+        Failure::Usage(format!("{flag}: {}", fault.message))
+    })
 }
 
-type Base = (String, Arc<dyn Family>, Policy, Options, Vec<String>);
+/// Refuses a meta-batch that would exhaust memory, as `train` does.
+fn affordable(plan: &Plan, family: &dyn Family) -> Result<(), Failure> {
+    config::memory(plan, family).map_err(|fault| {
+        let flag = match fault.key.as_str() {
+            "inner.episodes" => "--inner-batch",
+            "outer.episodes" => "--outer-batch",
+            "outer.tasks" => "--tasks-per-batch",
+            key => key,
+        };
+        Failure::Usage(format!("{flag}: {}", fault.message))
+    })
+}
 
-/// Family, policy and options with the sizes that the flags ask for.
+type Base = (String, Arc<dyn Family>, Policy, Plan, Vec<String>);
+
+/// Family, policy and plan with the sizes that the flags ask for.
 fn base(request: &Request) -> Result<Base, Failure> {
     match (&request.mdps, &request.config) {
         (Some(file), None) => {
@@ -134,7 +155,18 @@ fn base(request: &Request) -> Result<Base, Failure> {
                 clip: None,
             };
             let policy = Policy::Tabular(TabularSoftmax::new(states, actions));
-            Ok((file.display().to_string(), Arc::new(family), policy, Options { gamma, inner, outer }, Vec::new()))
+            let source = file.display().to_string();
+            let plan = Plan {
+                name: "study".into(),
+                seed: request.seed,
+                iterations: request.iterations,
+                precision: Precision::F64,
+                family: FamilyChoice { name: family.name().into(), params: serde_json::Map::new() },
+                policy: Spec::tabular(),
+                options: Options { gamma, inner, outer },
+                gap: None,
+            };
+            Ok((source, Arc::new(family), policy, plan, Vec::new()))
         }
         (None, Some(name)) => {
             let loaded = configured(name, request)?;
@@ -143,9 +175,9 @@ fn base(request: &Request) -> Result<Base, Failure> {
             if loaded.plan.options.inner.learn_alpha {
                 notes.push("`inner.learn_alpha` is not followed: alpha is fixed here".into());
             }
-            let mut options = loaded.plan.options;
-            options.inner.learn_alpha = false;
-            Ok((loaded.source, Arc::from(loaded.family), policy, options, notes))
+            let mut plan = loaded.plan;
+            plan.options.inner.learn_alpha = false;
+            Ok((loaded.source, Arc::from(loaded.family), policy, plan, notes))
         }
         _ => Err(Failure::Usage("give one of --mdps FILE and CONFIG: the family to study".into())),
     }
