@@ -3,8 +3,10 @@
 //! ```text
 //! DIR/stationarity.jsonl   one [`Row`] per measurement, per estimator and seed
 //! DIR/stationarity.json    the [`Study`]: setting, constants, and per estimator the end, hitting times and the bound
+//! DIR/stillpoint.lock      locked while a study is being written
 //! ```
 
+use super::lock::{self, Lock};
 use super::{Fault, file};
 use crate::math::gap::{Gap, Method};
 use crate::math::summary::Estimate;
@@ -175,31 +177,26 @@ pub struct Study {
 pub struct Writer {
     dir: PathBuf,
     rows: File,
+    _lock: Lock,
 }
 
 impl Writer {
     /// Makes `dir`, which must be missing, empty or (with `force`) hold nothing but a former study.
     ///
     /// # Errors
-    /// It holds something else, or the system refuses.
+    /// It holds something else, another process writes to it, or the system refuses.
     pub fn create(dir: &Path, force: bool) -> Result<Writer, Fault> {
         if dir.is_file() {
             return Err(Fault::Unusable(format!("{}: is a file; a study needs a directory", dir.display())));
         }
-        let names = file::names(dir)?;
-        let foreign: Vec<&String> = names.iter().filter(|n| !is_ours(n)).collect();
-        if let Some(name) = foreign.first() {
-            let text = format!("{}: holds {name}, which is not of a study; choose another --out", dir.display());
-            return Err(Fault::Unusable(text));
-        }
-        if !names.is_empty() && !force {
-            return Err(Fault::Unusable(format!("{}: holds a study; --force replaces it", dir.display())));
-        }
+        usable(dir, force)?; // before anything is written
         std::fs::create_dir_all(dir).map_err(|e| file::io(dir, "cannot be made", &e))?;
+        let lock = lock::take(dir, "writing a study")?;
+        usable(dir, force)?; // another process may have been first
         file::remove(&dir.join(STUDY))?;
         let path = dir.join(ROWS);
         let rows = File::create(&path).map_err(|e| file::io(&path, "cannot be created", &e))?;
-        Ok(Writer { dir: dir.to_path_buf(), rows })
+        Ok(Writer { dir: dir.to_path_buf(), rows, _lock: lock })
     }
 
     /// Appends rows, in whatever order they come.
@@ -233,9 +230,22 @@ fn lines<'a>(path: &Path, rows: impl IntoIterator<Item = &'a Row>) -> Result<Str
     Ok(text)
 }
 
+/// Refuses a directory with anything but a former study, and with one unless `force`.
+fn usable(dir: &Path, force: bool) -> Result<(), Fault> {
+    let names = file::names(dir)?;
+    if let Some(name) = names.iter().find(|n| !is_ours(n)) {
+        let text = format!("{}: holds {name}, which is not of a study; choose another --out", dir.display());
+        return Err(Fault::Unusable(text));
+    }
+    if names.iter().any(|n| n != lock::NAME) && !force {
+        return Err(Fault::Unusable(format!("{}: holds a study; --force replaces it", dir.display())));
+    }
+    Ok(())
+}
+
 fn is_ours(name: &str) -> bool {
     let plain = name.strip_suffix(file::TEMPORARY).unwrap_or(name);
-    [STUDY, ROWS, "report"].contains(&plain)
+    [STUDY, ROWS, "report", lock::NAME].contains(&plain)
 }
 
 /// The study in `dir`, and its rows without a torn last line. The study is `None` while it is being made.
@@ -268,4 +278,20 @@ pub fn read(dir: &Path) -> Result<(Option<Study>, Vec<Row>), Fault> {
         }
     }
     Ok((study, rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_writer_at_a_time() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let first = Writer::create(dir.path(), false).expect("empty");
+        let second = Writer::create(dir.path(), true).err();
+        assert!(matches!(&second, Some(Fault::Unusable(why)) if why.contains("another process is writing a study")));
+        drop(first);
+        assert!(Writer::create(dir.path(), false).is_err_and(|e| e.to_string().contains("--force")));
+        Writer::create(dir.path(), true).expect("nobody writes any more");
+    }
 }
