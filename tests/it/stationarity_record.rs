@@ -17,6 +17,7 @@ fn a_study_is_written_and_replaced_only_when_asked() {
     assert!(text.contains("record s"), "{text}");
     let (study, rows) = read(&d.join("s")).expect("readable");
     let study = study.expect("written");
+    assert_eq!(study.setting["gap_every"], 1, "expected dynamics");
     assert!(study.status == "finished" && study.runs.len() == 2 && rows.len() == 12, "{}", rows.len());
     let message = refuse(d, &format!("{LINE} --out s --beta 0.3"), 2);
     assert!(message.contains("s: ") && message.contains("--force"), "{message}");
@@ -63,7 +64,9 @@ fn every_sampled_measurement_is_in_the_record() {
     let at: Vec<u64> = rows.iter().map(|r| r.iteration).collect();
     let expected: Vec<u64> = (0..25).map(|i| i * 101).chain([2500]).collect();
     assert_eq!(at, expected);
-    let smoothness = study.expect("written").empirical_smoothness;
+    let study = study.expect("written");
+    assert_eq!(study.setting["gap_every"], 101);
+    let smoothness = study.empirical_smoothness;
     assert!(smoothness.is_some_and(|l| l > 0.05), "seen between a dozen points, not two: {smoothness:?}");
 }
 

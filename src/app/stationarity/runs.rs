@@ -224,6 +224,14 @@ pub fn expected(
     Ok(track.finish(Method::Enumerated, outcome, [0, 0]))
 }
 
+/// Iterations between measurements; expected dynamics measure at every one.
+pub fn every(request: &Request) -> u64 {
+    match request.dynamics {
+        DynamicsKind::Expected => 1,
+        DynamicsKind::Sampled => request.gap_every.unwrap_or((request.iterations / 100).max(1)),
+    }
+}
+
 /// Ascends along the sampled estimator from a seed, measuring the gap on streams of its own.
 ///
 /// # Errors
@@ -243,7 +251,7 @@ pub fn sampled(
     state.theta.clone_from(&setup.theta);
     learner.restore(state);
     let gauge = gauge(setup, request, seed).map_err(Failure::Usage)?;
-    let every = request.gap_every.unwrap_or((request.iterations / 100).max(1));
+    let every = every(request);
     let mut track = Track::new(setup, request, estimator, [seed, every], keep);
     let (mut outcome, mut spent) = ("finished", 0);
     loop {

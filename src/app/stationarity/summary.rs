@@ -1,6 +1,6 @@
 //! Runs to study: hitting times over seeds, the theorem beside the measured mean, biases and smoothness.
 
-use super::runs::{Followed, covers, gauge};
+use super::runs::{Followed, covers, every, gauge};
 use super::setup::Setup;
 use super::{DynamicsKind, Request};
 use crate::app::failure::Failure;
@@ -64,6 +64,7 @@ fn setting(setup: &Setup, request: &Request) -> Value {
         "outer_batch": outer.episodes,
         "beta": setup.beta(),
         "iterations": request.iterations,
+        "gap_every": every(request),
         "seeds": if request.dynamics == DynamicsKind::Expected { 1 } else { request.seeds },
         "start": request.theta.clone().unwrap_or_else(|| "default".into()),
     })
