@@ -159,7 +159,8 @@ pub struct Study {
     pub constants: Option<Value>,
     /// Why there are no constants.
     pub assumption: Option<String>,
-    /// Largest |grad V(x) - grad V(y)| / |x - y| seen along the runs: a lower bound of the smoothness.
+    /// Largest |grad V(x) - grad V(y)| / |x - y| seen between a dozen points of the first estimator's first run:
+    /// a lower bound of the smoothness.
     pub empirical_smoothness: Option<f64>,
     /// One entry per estimator.
     pub runs: Vec<EstimatorRuns>,

@@ -161,7 +161,8 @@ fn theory(text: &mut String, study: &Study) {
         (None, None) => {}
     }
     if let Some(smoothness) = study.empirical_smoothness {
-        let _ = writeln!(text, "smoothness seen along the run: {smoothness:.3e} (a lower bound)");
+        let first = study.runs.first().map_or("", |r| &r.estimator);
+        wrap(text, &format!("smoothness seen along the first run of {first}: {smoothness:.3e} (a lower bound)"));
     }
     for run in &study.runs {
         let Some(b) = &run.bound else { continue };
