@@ -92,7 +92,10 @@ pub fn run(request: Request) -> Result<(), Failure> {
 
 fn start(request: Request, interrupt: Interrupt) -> Result<(), Failure> {
     let Request { config, set, out, seed, iterations, gap_every, force, smoke, quiet, .. } = request;
-    let loaded = config::load(config.as_deref(), &Overrides { set, seed, iterations, gap_every, smoke })?;
+    let loaded = config::load(
+        config.as_deref(),
+        &Overrides { set, seed, iterations, gap_every, smoke, ..Overrides::default() },
+    )?;
     let notes = loaded.notes.clone();
     let job = Job::new(loaded, quiet, interrupt)?; // whatever can be refused is refused before anything is written
     let dir = match out {
@@ -139,8 +142,14 @@ fn resume(request: Request, interrupt: Interrupt) -> Result<(), Failure> {
 /// The configuration the user names, or the run's own, with the flags applied.
 fn asked_for(request: &Request, opened: &run::Opened) -> Result<Loaded, Failure> {
     let Request { config, set, seed, iterations, gap_every, smoke, .. } = request;
-    let overrides =
-        Overrides { set: set.clone(), seed: *seed, iterations: *iterations, gap_every: *gap_every, smoke: *smoke };
+    let overrides = Overrides {
+        set: set.clone(),
+        seed: *seed,
+        iterations: *iterations,
+        gap_every: *gap_every,
+        smoke: *smoke,
+        ..Overrides::default()
+    };
     match config {
         Some(name) => Ok(config::load(Some(name), &overrides)?),
         None => saved::plan(opened, &Overrides { smoke: false, ..overrides }),

@@ -20,7 +20,8 @@ Examples:
 
 An assertion is about the end of every seed. It holds if it holds for the whole
 95 % interval of gap, gap_squared and average_gap_squared; value has none and is
-taken as it is. A diverged seed fails it. Exit code 4 if one does not hold.";
+taken as it is. average_gap_squared of sampled dynamics needs --seeds 2 or more:
+one run gives no interval of its expectation, and nothing holds. A diverged seed fails it. Exit code 4 if one does not hold.";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Dynamics {

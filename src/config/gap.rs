@@ -14,7 +14,22 @@ pub struct GapChoice {
     pub plan: GapPlan,
 }
 
-const MAX_GROUPS: usize = 1_000_000;
+/// Most groups times tasks, which are all in memory together.
+const MAX_SAMPLES: usize = 1_000_000;
+
+/// Groups and tasks per group of a sampled gap, defaults where none are given. A product that is too large is blamed on what was given.
+pub(crate) fn sizes(groups: Option<usize>, tasks: Option<usize>) -> Checked<[usize; 2]> {
+    let plan = GapPlan::default();
+    let most = if tasks.is_none() { MAX_SAMPLES / plan.tasks } else { MAX_SAMPLES };
+    let groups = groups.unwrap_or(plan.groups);
+    if !(4..=most).contains(&groups) {
+        let why = if most < MAX_SAMPLES { format!(" with {} tasks in each", plan.tasks) } else { String::new() };
+        let message = format!("must be a whole number from 4 to {most}{why}, found {groups}");
+        return Err(super::Fault::new("gap.groups", message));
+    }
+    let tasks = checks::count("gap.tasks", tasks.unwrap_or(plan.tasks), MAX_SAMPLES / groups)?;
+    Ok([groups, tasks])
+}
 
 /// The choice that the section means; `None` without `every`. `episodes` is the outer batch's, the default.
 pub(super) fn choice(raw: &raw::Gap, episodes: usize, notes: &mut Vec<String>) -> Checked<Option<GapChoice>> {
@@ -29,12 +44,7 @@ pub(super) fn choice(raw: &raw::Gap, episodes: usize, notes: &mut Vec<String>) -
         return Ok(None);
     };
     let every = checks::count("gap.every", every as usize, 1_000_000_000)? as u64;
-    let groups = raw.groups.unwrap_or(GapPlan::default().groups);
-    if !(4..=MAX_GROUPS).contains(&groups) {
-        let message = format!("must be a whole number from 4 to {MAX_GROUPS}, found {groups}");
-        return Err(super::Fault::new("gap.groups", message));
-    }
-    let tasks = checks::count("gap.tasks", raw.tasks.unwrap_or(GapPlan::default().tasks), 1_000_000 / groups.max(1))?;
+    let [groups, tasks] = sizes(raw.groups, raw.tasks)?;
     let episodes = checks::count("gap.episodes", raw.episodes.unwrap_or(episodes), 1_000_000)?;
     let method = match raw.method {
         None | Some(raw::GapMethod::Auto) => None,

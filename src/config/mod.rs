@@ -20,8 +20,9 @@ pub mod tree;
 mod update;
 mod validate;
 
-pub use overrides::Overrides;
+pub use overrides::{Flag, Overrides};
 pub use resolve::resolved;
+pub(crate) use validate::memory;
 
 use plan::Plan;
 use std::io::Read as _;

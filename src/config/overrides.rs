@@ -14,8 +14,21 @@ pub struct Overrides {
     pub iterations: Option<u64>,
     /// `--gap-every`.
     pub gap_every: Option<u64>,
+    /// Flags of a command that stand for keys, in order; they win over `set`.
+    pub flags: Vec<Flag>,
     /// `--smoke`: shrink every size that no other flag sets.
     pub smoke: bool,
+}
+
+/// A flag of a command that stands for a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// The flag as it was given, for messages: `--outer-batch 1`.
+    pub flag: String,
+    /// Dotted key.
+    pub key: &'static str,
+    /// Value as TOML, or a string.
+    pub value: String,
 }
 
 /// Most parts of a dotted key.
@@ -53,6 +66,8 @@ impl Origin {
             };
             changes.push(Change { key: key.into(), value: Value::Integer(i), flag: flag_text });
         }
+        let flag = |f: &Flag| Change { key: f.key.into(), value: value_of(&f.value), flag: f.flag.clone() };
+        changes.extend(overrides.flags.iter().map(flag));
         Ok(Origin { source: source.to_string(), changes })
     }
 

@@ -63,7 +63,7 @@ pub(crate) fn plan(raw: raw::Raw) -> Checked<(Plan, Box<dyn Family>, Notes)> {
 }
 
 /// Refuses a plan that would exhaust memory, blaming its largest size.
-fn memory(plan: &Plan, family: &dyn Family) -> Checked<()> {
+pub(crate) fn memory(plan: &Plan, family: &dyn Family) -> Checked<()> {
     let cost = cost::cost(plan, family);
     if cost.memory <= MAX_MEMORY {
         return Ok(());

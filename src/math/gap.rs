@@ -87,10 +87,17 @@ impl Gap {
         }
     }
 
-    /// Upper limit of the gap: the root of the interval's upper end, 0 if that is negative.
+    /// Upper limit of the gap: the root of [`upper_squared`].
     pub fn upper(&self) -> f64 {
-        self.gap_squared_interval[1].max(0.0).sqrt()
+        upper_squared(self.gap_squared_interval).sqrt()
     }
+}
+
+/// Upper limit of gap^2 by its interval: `max(high, (high - low) / 2)`, never below what the measurement can resolve.
+///
+/// An unlucky interval may lie below zero as a whole; its upper end taken at its word would claim a gap of zero.
+pub fn upper_squared([low, high]: [f64; 2]) -> f64 {
+    high.max((high - low) / 2.0)
 }
 
 /// Upper end of the two-sided 95 % interval for a mean from skewed values, by the transformation of Hall (1992, JRSS B 54, 221-228):
@@ -111,19 +118,40 @@ fn hall_upper(values: &[f64]) -> f64 {
     centre - (second / (n - 1.0)).sqrt() * transformed
 }
 
-/// Mean over measurements of gap^2, with the standard error that their own intervals imply (spec metagrad-atari 4.3): the
-/// measurements' errors are martingale differences, so their variances add. Half an interval that was widened for skewness counts as
-/// if it were all noise, so this errs on the wide side.
-pub fn running_average(gaps: &[Gap]) -> Estimate {
-    let values: Vec<f64> = gaps.iter().map(|g| g.gap_squared).collect();
-    let centre = mean(&values);
+/// Sums of iterations that the two ends of a stretch of `e` iterations stand for: k, ..., k + e - 1, linear in between, is
+/// `(e + 1) / 2` times the first and `(e - 1) / 2` times the second.
+pub fn stretch(e: u64) -> [f64; 2] {
+    [(e as f64 + 1.0) / 2.0, (e as f64 - 1.0) / 2.0]
+}
+
+/// Mean of gap^2 over the iterations from the first measurement to the one before the last, gap^2 being linear between
+/// measurements at the growing `iterations`; of a single measurement that one.
+///
+/// This is exact if every iteration is measured (the last has weight zero then). Taking each measurement for all iterations up to the
+/// next would be too large wherever the gap falls; what is left is the curvature between measurements.
+///
+/// The interval is what the measurements' own intervals imply by the same weights (spec metagrad-atari 4.3): their errors are
+/// martingale differences, so their variances add. Half an interval that was widened for skewness counts as if it were all noise,
+/// so this errs on the wide side. It is an interval for the mean along this one path of parameters, not for its expectation.
+pub fn running_average(iterations: &[u64], gaps: &[Gap]) -> Estimate {
+    let mut weights = vec![0.0; gaps.len()];
+    for (k, pair) in iterations.windows(2).enumerate() {
+        let [before, after] = stretch(pair[1] - pair[0]);
+        weights[k] += before;
+        weights[k + 1] += after;
+    }
+    if let [only] = weights.as_mut_slice() {
+        *only = 1.0;
+    }
+    let total: f64 = weights.iter().sum();
     // the half-width of an interval over p pairs is t975(p - 1) standard errors
     let error = |g: &Gap| {
         let half = (g.gap_squared_interval[1] - g.gap_squared_interval[0]) / 2.0;
         if half == 0.0 { 0.0 } else { half / t975((g.groups as usize / 2).saturating_sub(1)) }
     };
-    let variance: f64 = gaps.iter().map(|g| error(g).powi(2)).sum();
-    let half = 1.96 * variance.sqrt() / gaps.len().max(1) as f64;
+    let centre = weights.iter().zip(gaps).map(|(w, g)| w * g.gap_squared).sum::<f64>() / total;
+    let variance: f64 = weights.iter().zip(gaps).map(|(w, g)| (w * error(g)).powi(2)).sum();
+    let half = 1.96 * variance.sqrt() / total;
     Estimate { mean: centre, low: Some(centre - half), high: Some(centre + half) }
 }
 
@@ -189,6 +217,54 @@ mod tests {
         }
         assert!((1880..=1980).contains(&held), "{held}");
         assert!(plain < 1860, "{plain}");
+    }
+
+    /// 4000 replications at G = 0: some 2 % of the intervals lie below zero as a whole, and none of them claims a gap of zero.
+    #[test]
+    fn an_unlucky_interval_claims_no_gap_below_its_resolution() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let all: Vec<Gap> =
+            (0..4000).map(|_| Gap::of_groups(Method::UStatistic, &draw(&mut rng, 0.0, 4, 16))).collect();
+        let unlucky: Vec<&Gap> = all.iter().filter(|g| g.gap_squared_interval[1] < 0.0).collect();
+        assert!((20..200).contains(&unlucky.len()), "{}", unlucky.len());
+        for gap in unlucky {
+            let [low, high] = gap.gap_squared_interval;
+            assert!(gap.upper() > 0.0 && (gap.upper().powi(2) - (high - low) / 2.0).abs() < 1e-12, "{gap:?}");
+        }
+        let usual = all.iter().find(|g| g.gap_squared_interval[0] > 0.0).expect("some lie above");
+        assert_eq!(usual.upper(), usual.gap_squared_interval[1].sqrt());
+        assert_eq!(Gap::exact(&[3.0, -4.0]).upper(), 5.0);
+    }
+
+    /// A gap that falls by 5 % per iteration, measured at every tenth: the trapezoids are within 3 % of the mean over all
+    /// iterations, and taking measurements for the iterations up to the next, the negative control, is 20 % off and more.
+    #[test]
+    fn few_measurements_of_a_falling_gap_have_the_mean_of_all() {
+        let gap = |k: &u64| Gap::exact(&[0.95f64.powi(*k as i32).sqrt()]);
+        let average = |at: &[u64]| running_average(at, &at.iter().map(gap).collect::<Vec<_>>());
+        let all: Vec<u64> = (0..=100).collect();
+        let few: Vec<u64> = (0..=10).map(|i| 10 * i).collect();
+        let truth = (1.0 - 0.95f64.powi(100)) / 0.05 / 100.0;
+        assert!((average(&all).mean - truth).abs() < 1e-12);
+        assert!((average(&few).mean / truth - 1.0).abs() < 0.03, "{} {truth}", average(&few).mean);
+        let plain = few[..10].iter().map(|k| gap(k).gap_squared).sum::<f64>() / 10.0;
+        assert!(plain / truth > 1.2, "{plain} {truth}");
+        assert_eq!(average(&[0, 10, 25]).low, Some(average(&[0, 10, 25]).mean), "exact gaps leave nothing open");
+        assert_eq!(average(&[7]).mean, gap(&7).gap_squared);
+    }
+
+    /// Unequal stretches: 1 and 4 iterations are (1) + (2.5, 1.5) of 5, and the variances go by the squares of the weights.
+    #[test]
+    fn the_interval_has_the_weights_of_the_mean() {
+        let one = |squared: f64, half: f64| Gap {
+            gap_squared_interval: [squared - half * t975(19), squared + half * t975(19)],
+            groups: 40,
+            ..Gap::exact(&[squared.sqrt()])
+        };
+        let found = running_average(&[0, 1, 5], &[one(4.0, 1.0), one(2.0, 2.0), one(1.0, 3.0)]);
+        assert!((found.mean - (4.0 + 5.0 + 1.5) / 5.0).abs() < 1e-12);
+        let error = (1.0f64 + 25.0 + 4.5 * 4.5).sqrt() / 5.0;
+        assert!((found.high.expect("one") - found.mean - 1.96 * error).abs() < 1e-9, "{found:?}");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! ```text
 //! DIR/stationarity.jsonl   one [`Row`] per measurement, per estimator and seed
 //! DIR/stationarity.json    the [`Study`]: setting, constants, and per estimator the end, hitting times and the bound
+//! DIR/stillpoint.lock      locked while a study is being written
 //! ```
 
+use super::lock::{self, Lock};
 use super::{Fault, file};
 use crate::math::gap::{Gap, Method};
 use crate::math::summary::Estimate;
@@ -34,7 +36,7 @@ pub struct Row {
     /// The gap of V_zeta at theta.
     #[serde(flatten)]
     pub gap: Gap,
-    /// Mean of `gap_squared` over the measurements so far.
+    /// Mean of `gap_squared` over the iterations before this one, linear between measurements; at the start `gap_squared`.
     pub average_gap_squared: f64,
     /// Right-hand side of the theorem after this many iterations, where it applies to the run.
     pub bound: Option<f64>,
@@ -66,7 +68,8 @@ pub struct SeedRun {
     pub outcome: String,
     /// Where it ended.
     pub r#final: Final,
-    /// Mean gap^2 over the measured iterations before the last, with its 95 % interval.
+    /// Mean gap^2 over the iterations before the last, linear between measurements, with the 95 % interval that those of the
+    /// measurements leave open of this run's own mean (a point where they are exact): not an interval over runs.
     pub average_gap_squared: Estimate,
     /// Environment steps of training.
     pub environment_steps: u64,
@@ -79,8 +82,9 @@ pub struct SeedRun {
 pub struct Hitting {
     /// epsilon.
     pub epsilon: f64,
-    /// Median over seeds of the first measured iteration whose exact gap, or whose interval's upper limit, is at most
-    /// epsilon; `null` if half of the seeds or more never got there.
+    /// Median over seeds of the first measured iteration whose exact gap, or whose interval's upper limit ([`Gap::upper`]), is
+    /// at most epsilon; `null` if half of the seeds or more never got there. Each sampled look may err, and the errors
+    /// accumulate over looks: the time may be too early more often than one interval misses.
     pub iteration: Option<u64>,
     /// The same for every seed.
     pub seeds: Vec<Option<u64>>,
@@ -98,9 +102,9 @@ pub struct BoundReport {
     pub bound: Bound,
     /// Delta that was used: an upper bound of sup V - V(theta_0).
     pub delta: f64,
-    /// Measured mean of gap^2 over iterations and seeds.
+    /// Measured mean of gap^2 over iterations and seeds; without an interval where there is one sampled run.
     pub measured: Estimate,
-    /// Right-hand side over measured mean; `null` where the mean's interval contains zero.
+    /// Right-hand side over measured mean; `null` where the mean's interval contains zero or there is none.
     pub slack: Option<f64>,
     /// Why the theorem does not cover this run, if it does not.
     pub remark: Option<String>,
@@ -155,7 +159,8 @@ pub struct Study {
     pub constants: Option<Value>,
     /// Why there are no constants.
     pub assumption: Option<String>,
-    /// Largest |grad V(x) - grad V(y)| / |x - y| seen along the runs: a lower bound of the smoothness.
+    /// Largest |grad V(x) - grad V(y)| / |x - y| seen between a dozen points of the first estimator's first run:
+    /// a lower bound of the smoothness.
     pub empirical_smoothness: Option<f64>,
     /// One entry per estimator.
     pub runs: Vec<EstimatorRuns>,
@@ -173,31 +178,26 @@ pub struct Study {
 pub struct Writer {
     dir: PathBuf,
     rows: File,
+    _lock: Lock,
 }
 
 impl Writer {
     /// Makes `dir`, which must be missing, empty or (with `force`) hold nothing but a former study.
     ///
     /// # Errors
-    /// It holds something else, or the system refuses.
+    /// It holds something else, another process writes to it, or the system refuses.
     pub fn create(dir: &Path, force: bool) -> Result<Writer, Fault> {
         if dir.is_file() {
             return Err(Fault::Unusable(format!("{}: is a file; a study needs a directory", dir.display())));
         }
-        let names = file::names(dir)?;
-        let foreign: Vec<&String> = names.iter().filter(|n| !is_ours(n)).collect();
-        if let Some(name) = foreign.first() {
-            let text = format!("{}: holds {name}, which is not of a study; choose another --out", dir.display());
-            return Err(Fault::Unusable(text));
-        }
-        if !names.is_empty() && !force {
-            return Err(Fault::Unusable(format!("{}: holds a study; --force replaces it", dir.display())));
-        }
+        usable(dir, force)?; // before anything is written
         std::fs::create_dir_all(dir).map_err(|e| file::io(dir, "cannot be made", &e))?;
+        let lock = lock::take(dir, "writing a study")?;
+        usable(dir, force)?; // another process may have been first
         file::remove(&dir.join(STUDY))?;
         let path = dir.join(ROWS);
         let rows = File::create(&path).map_err(|e| file::io(&path, "cannot be created", &e))?;
-        Ok(Writer { dir: dir.to_path_buf(), rows })
+        Ok(Writer { dir: dir.to_path_buf(), rows, _lock: lock })
     }
 
     /// Appends rows, in whatever order they come.
@@ -231,9 +231,22 @@ fn lines<'a>(path: &Path, rows: impl IntoIterator<Item = &'a Row>) -> Result<Str
     Ok(text)
 }
 
+/// Refuses a directory with anything but a former study, and with one unless `force`.
+fn usable(dir: &Path, force: bool) -> Result<(), Fault> {
+    let names = file::names(dir)?;
+    if let Some(name) = names.iter().find(|n| !is_ours(n)) {
+        let text = format!("{}: holds {name}, which is not of a study; choose another --out", dir.display());
+        return Err(Fault::Unusable(text));
+    }
+    if names.iter().any(|n| n != lock::NAME) && !force {
+        return Err(Fault::Unusable(format!("{}: holds a study; --force replaces it", dir.display())));
+    }
+    Ok(())
+}
+
 fn is_ours(name: &str) -> bool {
     let plain = name.strip_suffix(file::TEMPORARY).unwrap_or(name);
-    [STUDY, ROWS, "report"].contains(&plain)
+    [STUDY, ROWS, "report", lock::NAME].contains(&plain)
 }
 
 /// The study in `dir`, and its rows without a torn last line. The study is `None` while it is being made.
@@ -266,4 +279,20 @@ pub fn read(dir: &Path) -> Result<(Option<Study>, Vec<Row>), Fault> {
         }
     }
     Ok((study, rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_writer_at_a_time() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let first = Writer::create(dir.path(), false).expect("empty");
+        let second = Writer::create(dir.path(), true).err();
+        assert!(matches!(&second, Some(Fault::Unusable(why)) if why.contains("another process is writing a study")));
+        drop(first);
+        assert!(Writer::create(dir.path(), false).is_err_and(|e| e.to_string().contains("--force")));
+        Writer::create(dir.path(), true).expect("nobody writes any more");
+    }
 }

@@ -207,6 +207,7 @@ fn flags_win_over_the_file_and_over_smoke() {
         iterations: Some(2),
         gap_every: None,
         smoke: true,
+        ..Overrides::default()
     };
     let plan = config::load(None, &overrides).expect("valid").plan;
     assert_eq!((plan.seed, plan.iterations, plan.options.inner.episodes), (11, 2, 7));

@@ -152,6 +152,8 @@ fn a_gap_that_cannot_be_had_is_refused_before_anything_is_written() {
         ("gap.method=rao-blackwell", ["section `gap`", "finite MDPs"]),
         ("gap.method=exact", ["`gap.method`", "allowed: auto"]),
         ("gap.groups=3", ["`gap.groups`", "from 4"]),
+        ("gap.groups=200000", ["`gap.groups`", "to 100000 with 10 tasks"]),
+        ("gap.tasks=200000", ["`gap.tasks`", "to 25000"]),
     ] {
         let line = ["train", "navigation/sgmrl", "--smoke", "--gap-every", "2", "--set", set, "--out", "run"];
         let output = scratch.run(&line);

@@ -124,6 +124,26 @@ fn the_json_is_what_is_promised() {
     theta.iter().zip([0.1, 0.2, -0.3, 0.4]).for_each(|(x, y)| close(*x, y, 1e-9));
 }
 
+/// The mean over iterations does not depend on how many of them are measured: 4 %, and 20 % as the rows are (negative control).
+#[test]
+fn measuring_less_often_leaves_the_mean_gap_where_it_is() {
+    let dir = place();
+    let line = "analytic/a --dynamics sampled --alpha 4 --inner-batch 2 --set outer.baseline=none --beta 2 --iterations 60 \
+                --tasks-per-batch 400 --estimators sgmrl --theta random:3 --out s";
+    let mean = |every: u64| {
+        let found = study(dir.path(), &format!("{line}{every} --gap-every {every}"));
+        let mean = number(&of(&found, "sgmrl")["seeds"][0]["average_gap_squared"]["mean"]);
+        let rows = rows(&dir.path().join(format!("s{every}")), "sgmrl", 1);
+        close(number(&rows.last().expect("rows")["average_gap_squared"]), mean, 1e-12);
+        let before: Vec<f64> = rows[..rows.len() - 1].iter().map(|r| number(&r["gap_squared"])).collect();
+        (mean, before.iter().sum::<f64>() / before.len() as f64)
+    };
+    let (all, few) = (mean(1), mean(6));
+    close(all.0, all.1, 1e-12);
+    close(few.0, all.0, 0.04);
+    assert!(few.1 > 1.2 * all.1, "{few:?} {all:?}");
+}
+
 const SAMPLED: &str = "--mdps two.json --dynamics sampled --alpha 1 --inner-batch 2 --beta 0.01 --iterations 40";
 
 #[test]
@@ -230,6 +250,15 @@ fn the_bound_holds_where_it_applies_and_is_withheld_elsewhere() {
     }
     let bias = &of(&found, "maml")["bias"];
     assert!(number(&bias["bias"]) > 0.0 && number(&bias["bias"]) <= number(&bias["bound"]), "{bias}");
+    // one path is exact about itself and says nothing of its expectation
+    let one = study(dir.path(), &format!("{SAMPLED} --estimators sgmrl --out one"));
+    let bound = &of(&one, "sgmrl")["bound"];
+    assert!(bound["applies"] == json!(true) && bound["slack"].is_null(), "{bound}");
+    assert!(number(&bound["measured"]["mean"]) > 0.0 && bound["measured"]["low"].is_null(), "{bound}");
+    let text = succeed(dir.path(), &format!("stationarity {SAMPLED} --estimators sgmrl"));
+    assert!(text.contains("slack not claimed"), "{text}");
+    let report = succeed(dir.path(), "report one");
+    assert!(report.contains("one sampled run gives no interval"), "{report}");
     // a step above 1/L_V, and outer returns that the configuration processes
     let text = succeed(dir.path(), "stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2 --estimators sgmrl");
     assert!(text.contains("does not apply") && text.contains("above 1/L_V") && !text.contains("slack"), "{text}");
@@ -237,6 +266,20 @@ fn the_bound_holds_where_it_applies_and_is_withheld_elsewhere() {
     let found = study(dir.path(), &format!("tabular {tiny}"));
     let bound = &of(&found, "sgmrl")["bound"];
     assert!(bound["applies"] == json!(false) && bound["remark"].as_str().expect("why").contains("baseline"), "{bound}");
+}
+
+/// Flags are keys of the configuration: a default follows them, and the leave-group-out estimator that is not followed does not.
+#[test]
+fn flags_are_validated_as_the_keys_that_they_stand_for() {
+    let dir = place();
+    let line = "garnet --set family.states=2 --set family.actions=2 --set family.horizon=2 --set family.tasks=2 \
+                --dynamics sampled --alpha 0.1 --inner-batch 2 --outer-batch 1 --tasks-per-batch 8 --beta 1e-3 \
+                --iterations 4 --gap-every 2 --gap-groups 4 --gap-tasks 1 --estimators sgmrl --set outer.baseline=none";
+    let found = study(dir.path(), line);
+    let bound = &of(&found, "sgmrl")["bound"];
+    assert!(bound["applies"] == json!(true) && bound["remark"].is_null(), "{bound}");
+    let two = line.replace("--iterations 4", "--iterations 4 --inner-steps 2 --set outer.groups=20");
+    assert_eq!(study(dir.path(), &two)["setting"]["inner_steps"], 2, "the study has an estimator of its own");
 }
 
 #[test]
@@ -254,7 +297,11 @@ fn a_network_gets_its_smoothness_measured_and_no_theorem() {
     let (text, remarks) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("theory: no constants (assumption not met") && !text.contains("slack"), "{text}");
-    assert!(text.contains("(a lower bound)") && remarks.contains("sampling noise adds to it"), "{text} {remarks}");
+    assert!(
+        text.contains("smoothness seen along the first run of sgmrl-loo") && text.contains("(a lower bound)"),
+        "{text}"
+    );
+    assert!(remarks.contains("sampling noise adds to it"), "{text} {remarks}");
 }
 
 /// First measured k whose interval's upper end is at most epsilon, from the rows; the median counts never as last.
@@ -274,7 +321,10 @@ fn hitting_times_are_those_of_the_rows() {
             let epsilon = number(&h["epsilon"]);
             let seeds = h["seeds"].as_array().expect("per seed");
             for (seed, found) in (1..).zip(seeds) {
-                let upper = |r: &Value| numbers(&r["gap_squared_interval"])[1].max(0.0).sqrt();
+                let upper = |r: &Value| {
+                    let [low, high] = numbers(&r["gap_squared_interval"])[..] else { panic!("{r}") };
+                    high.max((high - low) / 2.0).sqrt()
+                };
                 let first =
                     rows(&out, "sgmrl", seed).iter().find(|r| upper(r) <= epsilon).map(|r| r["iteration"].clone());
                 assert_eq!(*found, first.unwrap_or(Value::Null), "{method} epsilon {epsilon} seed {seed}");
@@ -323,6 +373,13 @@ fn assertions_decide_the_exit_code() {
         let (code, message, _) = assert(&line, expression);
         assert!(code == Some(4) && message.contains(expression) && message.contains('['), "{message}");
     }
+    // the mean of one path is no claim about its expectation; of expected dynamics there is only one
+    let line = format!("stationarity {SAMPLED} --estimators sgmrl");
+    let (code, message, _) = assert(&line, "sgmrl.average_gap_squared < 9");
+    assert!(code == Some(4) && message.contains("no interval (--seeds 2 or more)"), "{message}");
+    assert_eq!(assert(&format!("{line} --seeds 2"), "sgmrl.average_gap_squared < 9").0, Some(0));
+    let line = "stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2 --iterations 60";
+    assert_eq!(assert(line, "sgmrl.average_gap_squared < 9").0, Some(0));
     // every seed counts, not only the one that is shown
     let found = study(d, &format!("{SAMPLED} --estimators sgmrl --seeds 4"));
     let seeds = of(&found, "sgmrl")["seeds"].as_array().expect("four");
@@ -373,6 +430,14 @@ fn rates_have_intervals_over_seeds() {
         let last = &sweep["points"][3];
         assert!(last["K"] == 24 && last["B"] == 8 && number(&last["beta"]) == 0.5, "{last}");
     }
+    // they are plain SG-MRL's, whatever the configuration does to outer returns
+    let own = "analytic/a --dynamics sampled --alpha 1 --inner-batch 1 --outer-batch 2 --beta 0.5 --iterations 16 \
+               --tasks-per-batch 8";
+    let plain = study(dir.path(), &format!("{own} {flags}"));
+    let processed = "--set outer.advantage=return --set outer.baseline=none --set outer.normalise=true";
+    let processed = study(dir.path(), &format!("{own} {processed} {flags}"));
+    assert_eq!(plain["rates"], processed["rates"]);
+    assert_ne!(of(&plain, "sgmrl")["seeds"], of(&processed, "sgmrl")["seeds"], "the arms follow the configuration");
     let remark = found["notes"].to_string();
     assert!(remark.contains("above 1/L_V"), "steps beyond the theorem are named: {remark}");
     for (flags, says) in [

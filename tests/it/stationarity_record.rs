@@ -17,6 +17,7 @@ fn a_study_is_written_and_replaced_only_when_asked() {
     assert!(text.contains("record s"), "{text}");
     let (study, rows) = read(&d.join("s")).expect("readable");
     let study = study.expect("written");
+    assert_eq!(study.setting["gap_every"], 1, "expected dynamics");
     assert!(study.status == "finished" && study.runs.len() == 2 && rows.len() == 12, "{}", rows.len());
     let message = refuse(d, &format!("{LINE} --out s --beta 0.3"), 2);
     assert!(message.contains("s: ") && message.contains("--force"), "{message}");
@@ -63,7 +64,9 @@ fn every_sampled_measurement_is_in_the_record() {
     let at: Vec<u64> = rows.iter().map(|r| r.iteration).collect();
     let expected: Vec<u64> = (0..25).map(|i| i * 101).chain([2500]).collect();
     assert_eq!(at, expected);
-    let smoothness = study.expect("written").empirical_smoothness;
+    let study = study.expect("written");
+    assert_eq!(study.setting["gap_every"], 101);
+    let smoothness = study.empirical_smoothness;
     assert!(smoothness.is_some_and(|l| l > 0.05), "seen between a dozen points, not two: {smoothness:?}");
 }
 
@@ -196,11 +199,20 @@ fn bad_input_is_named_with_what_is_allowed() {
         ("--mdps two.json --epsilon 0.1,-0.1", &["--epsilon", "above 0"]),
         ("--mdps two.json --epsilon -1", &["--epsilon", "above 0"]),
         ("--mdps two.json --epsilon nan", &["--epsilon", "above 0"]),
+        ("garnet --dynamics sampled --outer-batch 1", &["outer.baseline", "two outer episodes", "none, inner"]),
+        ("garnet --dynamics sampled --tasks-per-batch 2000000", &["--tasks-per-batch 2000000", "outer.tasks"]),
+        ("garnet --dynamics sampled --inner-steps 2000", &["--inner-steps 2000", "inner.steps"]),
         ("--mdps two.json --dynamics best", &["--dynamics", "expected, sampled"]),
         ("--mdps two.json --inner-batch 60", &["--inner-batch", "--dynamics sampled", "limit"]),
         ("bandit/gaussian", &["--dynamics expected", "--dynamics sampled"]),
         ("navigation/sgmrl", &["--dynamics expected", "--dynamics sampled"]),
-        (&format!("{sampled} --gap-groups 3"), &["--gap-groups", "4 or more"]),
+        (&format!("{sampled} --gap-groups 3"), &["--gap-groups", "from 4 to 100000"]),
+        (&format!("{sampled} --gap-groups 1000000000 --gap-tasks 1000000000"), &["--gap-groups", "to 1000000"]),
+        (&format!("{sampled} --gap-tasks 1000000000"), &["--gap-tasks", "to 25000"]),
+        (&format!("{sampled} --tasks-per-batch 1000000000 --outer-batch 1000000000"), &["--tasks-per-batch", "GiB"]),
+        (&format!("{sampled} --inner-batch 1000000000"), &["--inner-batch", "GiB"]),
+        (&format!("{sampled} --inner-steps 1000000000"), &["--inner-batch", "GiB"]),
+        ("garnet --dynamics sampled --tasks-per-batch 1000000", &["--tasks-per-batch 1000000", "outer.tasks", "GiB"]),
         (&format!("{sampled} --gap-tasks 0"), &["--gap-tasks", "1.."]),
         (&format!("{sampled} --gap-every 0"), &["--gap-every", "1.."]),
         (&format!("{sampled} --seeds 0"), &["--seeds", "1.."]),

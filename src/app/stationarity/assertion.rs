@@ -2,6 +2,7 @@
 
 use super::summary::average;
 use crate::app::failure::Failure;
+use crate::math::gap::upper_squared;
 use crate::record::stationarity::{EstimatorRuns, Final, Study};
 
 /// Fields that can be asserted on.
@@ -75,47 +76,53 @@ impl Assertion {
     /// Whether the check holds for every value in the 95 % intervals of every seed, and what was found.
     pub fn holds(&self, study: &Study) -> (bool, String) {
         let (left, right) = (interval(&self.left, study), interval(&self.right, study));
-        let holds = match self.relation {
-            Relation::Less => left[1] < right[0],
-            Relation::LessOrEqual => left[1] <= right[0],
-            Relation::Greater => left[0] > right[1],
-            Relation::GreaterOrEqual => left[0] >= right[1],
+        let holds = match (&left, &right, self.relation) {
+            (Err(_), _, _) | (_, Err(_), _) => false,
+            (Ok(left), Ok(right), Relation::Less) => left[1] < right[0],
+            (Ok(left), Ok(right), Relation::LessOrEqual) => left[1] <= right[0],
+            (Ok(left), Ok(right), Relation::Greater) => left[0] > right[1],
+            (Ok(left), Ok(right), Relation::GreaterOrEqual) => left[0] >= right[1],
         };
-        let shown = |x: [f64; 2]| match x {
-            [low, high] if low == high => format!("{low:.6e}"),
-            [low, high] if low.is_finite() && high.is_finite() => format!("[{low:.3e}, {high:.3e}]"),
-            _ => "a diverged run".into(),
+        let shown = |x: Result<[f64; 2], &str>| match x {
+            Ok([low, high]) if low == high => format!("{low:.6e}"),
+            Ok([low, high]) => format!("[{low:.3e}, {high:.3e}]"),
+            Err(why) => why.into(),
         };
         (holds, format!("{}: {} against {}", self.text, shown(left), shown(right)))
     }
 }
 
-/// The interval of a term; a number is a point.
-fn interval(term: &Term, study: &Study) -> [f64; 2] {
+/// The interval of a term, or why it has none; a number is a point.
+fn interval(term: &Term, study: &Study) -> Result<[f64; 2], &'static str> {
     let (estimator, field) = match term {
-        Term::Number(x) => return [*x; 2],
+        Term::Number(x) => return Ok([*x; 2]),
         Term::Field { estimator, field } => (estimator, field),
     };
-    let Some(run) = study.runs.iter().find(|r| r.estimator == *estimator) else { return [f64::NAN; 2] };
-    of(run, field)
+    let run = study.runs.iter().find(|r| r.estimator == *estimator).ok_or("no run")?;
+    of(run, field, &study.dynamics)
 }
 
-/// The smallest interval that holds those of all seeds; everything, if one of them diverged.
-fn of(run: &EstimatorRuns, field: &str) -> [f64; 2] {
+/// The smallest interval that holds those of all seeds; none if one of them diverged, or for the expectation of what one has seen.
+fn of(run: &EstimatorRuns, field: &str, dynamics: &str) -> Result<[f64; 2], &'static str> {
     if run.seeds.iter().any(|s| s.outcome == "diverged") {
-        return [f64::NEG_INFINITY, f64::INFINITY];
+        return Err("a diverged run");
     }
     if field == "average_gap_squared" {
-        let mean = average(&run.seeds);
-        return [mean.low.unwrap_or(mean.mean), mean.high.unwrap_or(mean.mean)];
+        let mean = average(dynamics, &run.seeds);
+        return mean
+            .low
+            .zip(mean.high)
+            .map(|(low, high)| [low, high])
+            .ok_or("the mean along one sampled run, which has no interval (--seeds 2 or more)");
     }
+    let squared = |end: &Final| [end.gap_squared_interval[0], upper_squared(end.gap_squared_interval)];
     let one = |end: &Final| match field {
-        "gap" => end.gap_squared_interval.map(|x| x.max(0.0).sqrt()),
-        "gap_squared" => end.gap_squared_interval,
+        "gap" => squared(end).map(|x| x.max(0.0).sqrt()),
+        "gap_squared" => squared(end),
         _ => [end.value; 2],
     };
     let all = run.seeds.iter().map(|s| one(&s.r#final));
-    all.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]).unwrap_or([f64::NAN; 2])
+    all.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]).ok_or("no run")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::{DynamicsKind, Request, runs};
 use crate::app::failure::Failure;
 use crate::app::interrupt::Interrupt;
 use crate::estimator::choice::{Estimator, LeaveGroupOutForm};
+use crate::exact::expectation::THEORY_OUTER;
 use crate::math::gap::Method;
 use crate::math::summary::Estimate;
 use crate::optim::Optimiser;
@@ -117,10 +118,11 @@ pub fn rates(setup: &Setup, request: &Request, seeds: &[u64], interrupt: &Interr
     Ok(Some(Value::Array(found)))
 }
 
-/// Mean over k < K of gap^2 along one run, the exact gap at 64 of them.
+/// Mean over k < K of gap^2 along one run, linear between exact gaps at 64 of them.
 fn average(setup: &Setup, request: &Request, cell: &Cell, seed: u64, interrupt: &Interrupt) -> Result<f64, Failure> {
     let mut options = setup.options.clone();
     options.outer.tasks = cell.tasks;
+    options.outer.advantage = THEORY_OUTER; // plain SG-MRL, whatever the other arms do to their outer returns
     options.outer.optimiser = Optimiser::Sgd { beta: cell.beta };
     let setup = Setup {
         source: setup.source.clone(),

@@ -8,7 +8,7 @@ use crate::estimator::choice::Estimator;
 use crate::exact::dynamics::Dynamics;
 use crate::learn::meta::{Learner, Options};
 use crate::math::advantage::{OuterAdvantage, OuterBaseline};
-use crate::math::gap::{Gap, Method, running_average};
+use crate::math::gap::{Gap, Method, running_average, stretch};
 use crate::math::theory::right_hand_side;
 use crate::measure::gap::{GapPlan, Gauge, LIMIT};
 use crate::record::stationarity::{Final, Row, SeedRun};
@@ -44,7 +44,10 @@ struct Track<'a> {
     every: u64,
     keep: &'a Keep<'a>,
     rows: Vec<Row>,
+    /// Measured iterations, and their gaps.
+    at: Vec<u64>,
     gaps: Vec<Gap>,
+    /// Sum of gap^2 over the iterations before the last measurement, linear between measurements.
     sum: f64,
     hits: Vec<Option<u64>>,
     thetas: Vec<Vec<f64>>,
@@ -61,8 +64,9 @@ impl<'a> Track<'a> {
     ) -> Track<'a> {
         let hits = vec![None; request.epsilon.len()];
         let covered = covers(setup, request.dynamics, estimator).is_none();
-        let (rows, gaps, thetas) = (Vec::new(), Vec::new(), Vec::new());
-        Track { setup, request, estimator, seed, covered, every, keep, rows, gaps, sum: 0.0, hits, thetas, last: None }
+        let (rows, at, gaps, thetas) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (sum, last) = (0.0, None);
+        Track { setup, request, estimator, seed, covered, every, keep, rows, at, gaps, sum, hits, thetas, last }
     }
 
     /// Whether `iteration` is one of about `count` evenly spaced measurements.
@@ -90,8 +94,13 @@ impl<'a> Track<'a> {
                 *hit = Some(iteration);
             }
         }
-        self.sum += gap.gap_squared;
+        if let (Some(from), Some(before)) = (self.at.last(), self.gaps.last()) {
+            let [first, second] = stretch(iteration - from);
+            self.sum += first * before.gap_squared + second * gap.gap_squared;
+        }
+        self.at.push(iteration);
         self.gaps.push(gap);
+        let average_gap_squared = if iteration == 0 { gap.gap_squared } else { self.sum / iteration as f64 };
         // sampled gaps are dear and as many as were asked for; expected dynamics measure at every iteration
         if self.request.dynamics == DynamicsKind::Sampled || self.among(ROWS, iteration) || last {
             let bound = self.covered.then(|| self.bound(iteration)).flatten();
@@ -101,7 +110,7 @@ impl<'a> Track<'a> {
                 iteration,
                 value,
                 gap,
-                average_gap_squared: self.sum / self.gaps.len() as f64,
+                average_gap_squared,
                 bound,
             };
             (self.keep)(&row)?;
@@ -133,14 +142,12 @@ impl<'a> Track<'a> {
 
     fn finish(self, method: Method, outcome: &str, spent: [u64; 2]) -> Followed {
         let (iterations, end) = self.last.expect("the start is measured");
-        // the theorem averages over k < K: the end is left out
-        let before = if self.gaps.len() > 1 { &self.gaps[..self.gaps.len() - 1] } else { &self.gaps[..] };
         let run = SeedRun {
             seed: self.seed,
             iterations,
             outcome: outcome.into(),
             r#final: end,
-            average_gap_squared: running_average(before),
+            average_gap_squared: running_average(&self.at, &self.gaps),
             environment_steps: spent[0],
             measure_steps: spent[1],
         };
@@ -217,6 +224,14 @@ pub fn expected(
     Ok(track.finish(Method::Enumerated, outcome, [0, 0]))
 }
 
+/// Iterations between measurements; expected dynamics measure at every one.
+pub fn every(request: &Request) -> u64 {
+    match request.dynamics {
+        DynamicsKind::Expected => 1,
+        DynamicsKind::Sampled => request.gap_every.unwrap_or((request.iterations / 100).max(1)),
+    }
+}
+
 /// Ascends along the sampled estimator from a seed, measuring the gap on streams of its own.
 ///
 /// # Errors
@@ -236,7 +251,7 @@ pub fn sampled(
     state.theta.clone_from(&setup.theta);
     learner.restore(state);
     let gauge = gauge(setup, request, seed).map_err(Failure::Usage)?;
-    let every = request.gap_every.unwrap_or((request.iterations / 100).max(1));
+    let every = every(request);
     let mut track = Track::new(setup, request, estimator, [seed, every], keep);
     let (mut outcome, mut spent) = ("finished", 0);
     loop {

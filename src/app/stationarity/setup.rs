@@ -3,8 +3,9 @@
 use super::{DynamicsKind, Request, runs};
 use crate::app::failure::Failure;
 use crate::app::{gradient, saved};
-use crate::config::{self, Overrides};
-use crate::estimator::choice::{Estimator, LeaveGroupOutForm};
+use crate::config::plan::{FamilyChoice, Plan, Precision};
+use crate::config::{self, Flag, Loaded, Overrides};
+use crate::estimator::choice::{Estimator, LeaveGroupOutForm, Sampling};
 use crate::exact::dynamics;
 use crate::exact::expectation::{THEORY_OUTER, theory_inner};
 use crate::exact::objective::Problem;
@@ -13,7 +14,7 @@ use crate::math::optimal;
 use crate::math::theory::Constants;
 use crate::measure::gap::is_theory;
 use crate::optim::Optimiser;
-use crate::policy::{Policy, TabularSoftmax};
+use crate::policy::{Policy, Spec, TabularSoftmax};
 use crate::rng::{Address, Purpose};
 use std::sync::Arc;
 use tasks::env::Space;
@@ -50,14 +51,9 @@ impl Setup {
     /// # Errors
     /// Bad input, named with what is allowed.
     pub fn new(request: &Request) -> Result<Setup, Failure> {
-        let (source, family, policy, mut options, notes) = base(request)?;
-        let outer = &mut options.outer;
-        let inner = &mut options.inner;
-        inner.alpha = request.alpha.unwrap_or(inner.alpha);
-        inner.steps = request.inner_steps.unwrap_or(inner.steps);
-        inner.episodes = request.inner_batch.unwrap_or(inner.episodes);
-        outer.tasks = request.tasks.unwrap_or(outer.tasks);
-        outer.episodes = request.outer_batch.unwrap_or(outer.episodes);
+        let (source, family, policy, plan, notes) = base(request)?;
+        let mut options = plan.options.clone();
+        let (outer, inner) = (&mut options.outer, &options.inner);
         outer.update = Update::Gradient;
         outer.clip = None;
         let beta = request.beta.unwrap_or(match outer.optimiser {
@@ -68,6 +64,13 @@ impl Setup {
         let groups = inner.episodes.min(outer.episodes).min(10);
         let sizes = [inner.steps, inner.episodes, outer.episodes];
         let estimators = gradient::named(&request.estimators, groups, LeaveGroupOutForm::Resimulated, sizes)?;
+        if request.dynamics == DynamicsKind::Sampled || request.rates {
+            for estimator in &estimators {
+                let outer = Outer { estimator: estimator.clone(), ..options.outer.clone() };
+                let options = Options { outer, ..options.clone() };
+                affordable(&Plan { options, precision: Precision::F64, ..plan.clone() }, family.as_ref())?;
+            }
+        }
         let problem = problem(family.as_ref(), &policy, &options);
         if request.dynamics == DynamicsKind::Expected {
             feasible(&problem, &estimators, options.outer.episodes)?;
@@ -97,19 +100,31 @@ impl Setup {
     }
 }
 
-/// Refuses groups too few for an interval.
+/// Refuses groups too few for an interval, and more samples than fit.
 fn gap_flags(request: &Request) -> Result<(), Failure> {
-    match request.gap_groups {
-        Some(groups) if groups < 4 => {
-            Err(Failure::Usage(format!("--gap-groups: an interval needs 4 or more (is {groups})")))
-        }
-        _ => Ok(()),
-    }
+    let sizes = config::gap::sizes(request.gap_groups, request.gap_tasks);
+    sizes.map(|_| ()).map_err(|fault| {
+        let flag = if fault.key == "gap.groups" { "--gap-groups" } else { "--gap-tasks" };
+        Failure::Usage(format!("{flag}: {}", fault.message))
+    })
 }
 
-type Base = (String, Arc<dyn Family>, Policy, Options, Vec<String>);
+/// Refuses a meta-batch that would exhaust memory, as `train` does.
+fn affordable(plan: &Plan, family: &dyn Family) -> Result<(), Failure> {
+    config::memory(plan, family).map_err(|fault| {
+        let flag = match fault.key.as_str() {
+            "inner.episodes" => "--inner-batch",
+            "outer.episodes" => "--outer-batch",
+            "outer.tasks" => "--tasks-per-batch",
+            key => key,
+        };
+        Failure::Usage(format!("{flag}: {}", fault.message))
+    })
+}
 
-/// Family, policy and options before the flags.
+type Base = (String, Arc<dyn Family>, Policy, Plan, Vec<String>);
+
+/// Family, policy and plan with the sizes that the flags ask for.
 fn base(request: &Request) -> Result<Base, Failure> {
     match (&request.mdps, &request.config) {
         (Some(file), None) => {
@@ -123,10 +138,16 @@ fn base(request: &Request) -> Result<Base, Failure> {
             };
             let gamma = family.gamma();
             let advantage = theory_inner(gamma);
-            let inner = Inner { steps: 1, episodes: 1, alpha: 1.0, learn_alpha: false, advantage };
+            let inner = Inner {
+                steps: request.inner_steps.unwrap_or(1),
+                episodes: request.inner_batch.unwrap_or(1),
+                alpha: request.alpha.unwrap_or(1.0),
+                learn_alpha: false,
+                advantage,
+            };
             let outer = Outer {
-                tasks: 20,
-                episodes: 1,
+                tasks: request.tasks.unwrap_or(20),
+                episodes: request.outer_batch.unwrap_or(1),
                 estimator: Estimator::named("sgmrl", 1, LeaveGroupOutForm::Importance).expect("a name of ours"),
                 advantage: THEORY_OUTER,
                 update: Update::Gradient,
@@ -134,21 +155,61 @@ fn base(request: &Request) -> Result<Base, Failure> {
                 clip: None,
             };
             let policy = Policy::Tabular(TabularSoftmax::new(states, actions));
-            Ok((file.display().to_string(), Arc::new(family), policy, Options { gamma, inner, outer }, Vec::new()))
+            let source = file.display().to_string();
+            let plan = Plan {
+                name: "study".into(),
+                seed: request.seed,
+                iterations: request.iterations,
+                precision: Precision::F64,
+                family: FamilyChoice { name: family.name().into(), params: serde_json::Map::new() },
+                policy: Spec::tabular(),
+                options: Options { gamma, inner, outer },
+                gap: None,
+            };
+            Ok((source, Arc::new(family), policy, plan, Vec::new()))
         }
         (None, Some(name)) => {
-            let loaded = config::load(Some(name), &Overrides { set: request.set.clone(), ..Overrides::default() })?;
+            let loaded = configured(name, request)?;
             let policy = saved::policy(&loaded)?;
             let mut notes = loaded.notes.clone();
             if loaded.plan.options.inner.learn_alpha {
                 notes.push("`inner.learn_alpha` is not followed: alpha is fixed here".into());
             }
-            let mut options = loaded.plan.options;
-            options.inner.learn_alpha = false;
-            Ok((loaded.source, Arc::from(loaded.family), policy, options, notes))
+            let mut plan = loaded.plan;
+            plan.options.inner.learn_alpha = false;
+            Ok((loaded.source, Arc::from(loaded.family), policy, plan, notes))
         }
         _ => Err(Failure::Usage("give one of --mdps FILE and CONFIG: the family to study".into())),
     }
+}
+
+/// The configuration with the flags as its keys, so that what it forbids is forbidden to them too.
+///
+/// It must be valid without them as well. Its estimator is not followed: one that bounds the sizes (leave-group-out) gives way.
+fn configured(name: &str, request: &Request) -> Result<Loaded, Failure> {
+    let mut overrides = Overrides { set: request.set.clone(), ..Overrides::default() };
+    let alone = config::load(Some(name), &overrides)?;
+    let flag = |flag: &str, key: &'static str, value: Option<String>| {
+        value.map(|value| Flag { flag: format!("{flag} {value}"), key, value })
+    };
+    let size = |n: Option<usize>| n.map(|n| n.to_string());
+    let given = [
+        flag("--alpha", "inner.alpha", request.alpha.map(|x| format!("{x:?}"))),
+        flag("--inner-steps", "inner.steps", size(request.inner_steps)),
+        flag("--inner-batch", "inner.episodes", size(request.inner_batch)),
+        flag("--tasks-per-batch", "outer.tasks", size(request.tasks)),
+        flag("--outer-batch", "outer.episodes", size(request.outer_batch)),
+    ];
+    overrides.flags.extend(given.into_iter().flatten());
+    if overrides.flags.is_empty() {
+        return Ok(alone);
+    }
+    if matches!(alone.plan.options.outer.estimator.sampling, Sampling::LeaveGroupOut { .. }) {
+        let flag = format!("--estimators {}", request.estimators.join(","));
+        overrides.flags.push(Flag { flag, key: "outer.estimator", value: "sgmrl".into() });
+    }
+    let loaded = config::load(Some(name), &overrides)?;
+    Ok(Loaded { notes: alone.notes, ..loaded }) // not that a key of the estimator that gave way has no effect
 }
 
 /// The finite problem whose V the gap belongs to, or which assumption of the theory is not met.

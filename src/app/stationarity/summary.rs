@@ -1,12 +1,12 @@
 //! Runs to study: hitting times over seeds, the theorem beside the measured mean, biases and smoothness.
 
-use super::runs::{Followed, covers, gauge};
+use super::runs::{Followed, covers, every, gauge};
 use super::setup::Setup;
 use super::{DynamicsKind, Request};
 use crate::app::failure::Failure;
 use crate::estimator::choice::Estimator;
 use crate::exact::objective::Problem;
-use crate::exact::{dynamics, floor as maml};
+use crate::exact::{dynamics as along, floor as maml};
 use crate::math::summary::Estimate;
 use crate::math::theory::{any_batch, large_batch, right_hand_side};
 use crate::measure::gap::{GapPlan, Gauge};
@@ -32,10 +32,7 @@ pub fn study(setup: &Setup, request: &Request, found: &[Vec<Followed>]) -> Study
         version: env!("CARGO_PKG_VERSION").into(),
         status: if interrupted { "interrupted" } else { "finished" }.into(),
         source: setup.source.clone(),
-        dynamics: match request.dynamics {
-            DynamicsKind::Expected => "expected".into(),
-            DynamicsKind::Sampled => "sampled".into(),
-        },
+        dynamics: dynamics(request).into(),
         setting: setting(setup, request),
         constants,
         assumption,
@@ -44,6 +41,14 @@ pub fn study(setup: &Setup, request: &Request, found: &[Vec<Followed>]) -> Study
         floor: None,
         rates: None,
         notes,
+    }
+}
+
+/// Name in the record.
+fn dynamics(request: &Request) -> &'static str {
+    match request.dynamics {
+        DynamicsKind::Expected => "expected",
+        DynamicsKind::Sampled => "sampled",
     }
 }
 
@@ -59,6 +64,7 @@ fn setting(setup: &Setup, request: &Request) -> Value {
         "outer_batch": outer.episodes,
         "beta": setup.beta(),
         "iterations": request.iterations,
+        "gap_every": every(request),
         "seeds": if request.dynamics == DynamicsKind::Expected { 1 } else { request.seeds },
         "start": request.theta.clone().unwrap_or_else(|| "default".into()),
     })
@@ -95,10 +101,12 @@ fn hitting(setup: &Setup, covered: bool, epsilon: f64, index: usize, found: &[Fo
     }
 }
 
-/// Mean of gap^2 over iterations: of one seed with what its measurements leave open, of several with a t-interval over them.
-pub fn average(seeds: &[SeedRun]) -> Estimate {
+/// Mean of gap^2 over iterations, for its expectation: of several seeds with a t-interval over them, of one without an interval,
+/// however well its gaps are known, unless the dynamics are expected (`dynamics` of the study), of which there is one path only.
+pub fn average(dynamics: &str, seeds: &[SeedRun]) -> Estimate {
     match seeds {
-        [one] => one.average_gap_squared,
+        [one] if dynamics == "expected" => one.average_gap_squared,
+        [one] => Estimate { low: None, high: None, ..one.average_gap_squared },
         many => Estimate::of(&many.iter().map(|s| s.average_gap_squared.mean).collect::<Vec<_>>()),
     }
 }
@@ -113,13 +121,13 @@ fn bound(setup: &Setup, request: &Request, estimator: &Estimator, found: &[Follo
     if !bound.total.is_finite() {
         return None;
     }
-    let measured = average(&found.iter().map(|f| f.run.clone()).collect::<Vec<_>>());
+    let measured = average(dynamics(request), &found.iter().map(|f| f.run.clone()).collect::<Vec<_>>());
     let mut remark = covers(setup, request.dynamics, estimator);
     if remark.is_none() && !bound.applies {
         remark = Some(format!("beta = {} is above 1/L_V = {:.3e}", setup.beta(), bound.largest_beta));
     }
     bound.applies &= remark.is_none();
-    let resolved = measured.low.is_none_or(|low| low > 0.0) && measured.mean > 0.0;
+    let resolved = measured.low.is_some_and(|low| low > 0.0) && measured.mean > 0.0;
     let slack = (resolved && bound.applies).then(|| bound.total / measured.mean);
     Some(BoundReport { bound, delta: *delta, measured, slack, remark })
 }
@@ -128,11 +136,11 @@ fn bound(setup: &Setup, request: &Request, estimator: &Estimator, found: &[Follo
 fn bias(setup: &Setup, estimator: &Estimator, theta: &[f64]) -> Option<BiasReport> {
     let problem = setup.problem.as_ref().filter(|_| !estimator.unbiased())?;
     let episodes = setup.options.outer.episodes;
-    if dynamics::visits_per_step(problem, episodes, estimator) > super::setup::LIMIT {
+    if along::visits_per_step(problem, episodes, estimator) > super::setup::LIMIT {
         return None;
     }
     let gradient = problem.v_zeta_gradient(theta).gradient;
-    let drift = dynamics::expectation(problem, theta, episodes, estimator);
+    let drift = along::expectation(problem, theta, episodes, estimator);
     let difference: Vec<f64> = gradient.iter().zip(&drift).map(|(g, d)| g - d).collect();
     let bound = (estimator.name == "maml").then(|| problem.constants().maml_bias_bound).flatten();
     Some(BiasReport { bias: norm(&difference), drift: norm(&drift), bound })

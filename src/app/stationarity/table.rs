@@ -1,7 +1,7 @@
 //! A study as text: constants, one line per estimator, hitting times, bound, floor and rates.
 
 use crate::app::learnt::shown;
-use crate::math::gap::Method;
+use crate::math::gap::{Method, upper_squared};
 use crate::math::summary::Estimate;
 use crate::math::theory::Regime;
 use crate::record::stationarity::{EstimatorRuns, Study};
@@ -68,8 +68,7 @@ fn gap(run: &EstimatorRuns) -> String {
     let end = &run.r#final;
     match end.gap {
         Some(gap) => format!("{gap:.3e}"),
-        None if end.gap_squared_interval[1] > 0.0 => format!("< {:.1e}", end.gap_squared_interval[1].sqrt()),
-        None => "unlucky".into(),
+        None => format!("< {:.1e}", upper_squared(end.gap_squared_interval).sqrt()),
     }
 }
 
@@ -84,13 +83,14 @@ fn runs(text: &mut String, study: &Study) {
             writeln!(text, "{:<16}{:>11.6}{:>12}{interval:>23}  {method}", run.estimator, run.r#final.value, gap(run));
     }
     if study.runs.iter().any(|r| r.r#final.gap.is_none()) {
-        wrap(text, "< x: below resolution, the interval of gap^2 contains zero; x is the root of its upper end");
-    }
-    if study.runs.iter().any(|r| r.r#final.gap_squared_interval[1] < 0.0) {
         wrap(
             text,
-            "unlucky: the interval of gap^2 lies below zero, where no square is; other --seed, more --gap-groups",
+            "< x: below resolution, the interval of gap^2 reaches below zero; x is the root of its upper end, or of half its \
+             width where that is larger",
         );
+    }
+    if study.runs.iter().any(|r| r.r#final.gap_squared_interval[1] < 0.0) {
+        wrap(text, "an interval of gap^2 that lies below zero as a whole is unlucky: other --seed, more --gap-groups");
     }
     if study.runs.iter().any(|r| r.seeds.len() > 1) {
         text.push_str("the end shown is that of the first seed\n");
@@ -116,7 +116,11 @@ fn hitting(text: &mut String, study: &Study) {
         return;
     }
     let exact = study.runs.iter().all(|r| r.method == Method::Enumerated);
-    let how = if exact { "" } else { " by the upper end of its interval (about 1 measurement in 20 errs)" };
+    let how = if exact {
+        ""
+    } else {
+        " by the upper limit of its interval; each errs in about 1 of 40 looks, and the errors accumulate over looks"
+    };
     let several = if study.runs.iter().any(|r| r.seeds.len() > 1) { " (median over seeds)" } else { "" };
     text.push('\n');
     wrap(
@@ -157,7 +161,8 @@ fn theory(text: &mut String, study: &Study) {
         (None, None) => {}
     }
     if let Some(smoothness) = study.empirical_smoothness {
-        let _ = writeln!(text, "smoothness seen along the run: {smoothness:.3e} (a lower bound)");
+        let first = study.runs.first().map_or("", |r| &r.estimator);
+        wrap(text, &format!("smoothness seen along the first run of {first}: {smoothness:.3e} (a lower bound)"));
     }
     for run in &study.runs {
         let Some(b) = &run.bound else { continue };
@@ -166,7 +171,13 @@ fn theory(text: &mut String, study: &Study) {
             None => {
                 // the theorem is about the expectation: a sample may lie above it, and is not shown as if it did not
                 let sign = if b.measured.mean <= b.bound.total { "<=" } else { "above the bound" };
-                let slack = b.slack.map_or("not resolved".into(), |s| format!("{} x", digits(s)));
+                let slack = match b.slack {
+                    Some(slack) => format!("{} x", digits(slack)),
+                    None if b.measured.low.is_none() => {
+                        "not claimed: one run gives no interval (--seeds 2 or more)".into()
+                    }
+                    None => "not resolved".into(),
+                };
                 format!(
                     " {sign} {:.3e} = 2 Delta/(beta K) {:.3e} + L_V beta G_V^2/B {:.3e}; slack {slack}",
                     b.bound.total, b.bound.start, b.bound.noise

@@ -73,7 +73,7 @@ pub fn gap(m: &Measured) -> String {
     let [low, high] = m.gap.gap_squared_interval.map(|x| number(x.max(0.0).sqrt()));
     match m.gap.gap {
         Some(gap) => format!("{} [{low}, {high}]", number(gap)),
-        None => format!("below resolution, at most {high}"),
+        None => format!("below resolution, at most {}", number(m.gap.upper())),
     }
 }
 

@@ -130,9 +130,9 @@ fn errors_of_one(dir: &StudyDir, line: &mut Series) {
     if dir.seeds(&line.label).len() > 1 {
         return; // these have intervals over seeds
     }
-    let gaps: Vec<Gap> = dir.of(&line.label).map(|r| r.gap).collect();
+    let (at, gaps): (Vec<u64>, Vec<Gap>) = dir.of(&line.label).map(|r| (r.iteration, r.gap)).unzip();
     for (k, mark) in line.marks.iter_mut().enumerate() {
-        mark.interval = ends(&running_average(&gaps[..=k]));
+        mark.interval = ends(&running_average(&at[..=k], &gaps[..=k]));
     }
 }
 
@@ -155,11 +155,12 @@ pub fn bound(dir: &StudyDir) -> Figure {
     }
     let several = dir.estimators().iter().any(|e| dir.seeds(e).len() > 1);
     let mut caption = format!(
-        "Mean of the squared gap over the iterations so far{}.",
+        "Mean of the squared gap over the iterations so far, linear between measurements{}.",
         match (several, dir.is_exact()) {
             (true, _) => ", mean over seeds with 95 % t-intervals over seeds",
             (false, true) => "; one run",
-            (false, false) => "; one run, with the 95 % interval that those of the measurements imply",
+            (false, false) =>
+                "; one run, with the 95 % interval that its measurements leave open of its own mean, which is not one of the mean over runs",
         }
     );
     if !dir.is_exact() {

@@ -52,7 +52,8 @@ pub fn figure(dir: &StudyDir) -> Figure {
         name: "hitting".into(),
         title: "Hitting times and what the theorem asks for".into(),
         caption: format!(
-            "First measured iteration whose gap is at most ε (exactly, or by the upper end of its 95 % interval), one mark for each of \
+            "First measured iteration whose gap is at most ε (exactly, or by the upper limit of its 95 % interval: errors accumulate over looks, so a sampled gap may \
+             be said to hit too early), one mark for each of \
              n = {seeds} seed{} per estimator and ε. Triangles on the lower edge: at the start already. Open triangles that point up: \
              not within that many iterations. Thin lines: iterations after which the theorem promises a gap of ε for its own step \
              sizes, which are not those of this run.",

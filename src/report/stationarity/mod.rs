@@ -160,8 +160,11 @@ fn reading(dir: &StudyDir) -> Vec<String> {
     }
     if let Some(smoothness) = study.empirical_smoothness {
         let smoothness = super::comparison::verdict::digits(smoothness);
-        reading
-            .push(format!("Largest smoothness seen along the runs: {smoothness}, a lower bound of the constant L_V."));
+        let first = study.runs.first().map_or("", |r| &r.estimator);
+        reading.push(format!(
+            "Largest smoothness seen between a dozen points of the first run of `{first}`: {smoothness}, a lower bound of the \
+             constant L_V."
+        ));
     }
     reading.extend(study.notes.iter().map(|n| format!("{n}.")));
     reading

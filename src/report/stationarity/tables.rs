@@ -36,7 +36,8 @@ pub fn ends(dir: &StudyDir) -> Table {
         name: "table-gap".into(),
         title: "Where each run ended".into(),
         caption: "V_ζ in discounted reward, gap in reward, squared gaps in reward² with 95 % intervals where they are sampled; the mean \
-                  is over the measured iterations before the last."
+                  is over all iterations before the last, linear between measurements, and its interval is what they leave open of \
+                  that run's own mean."
             .into(),
         columns: vec![
             Column::plain("estimator", "estimator"),
@@ -61,6 +62,7 @@ pub fn bounds(dir: &StudyDir) -> Table {
         let verdict = match (&b.remark, b.slack) {
             (Some(why), _) => format!("does not apply: {why}"),
             (None, Some(slack)) => format!("holds with {} times the mean", digits(slack)),
+            (None, None) if b.measured.low.is_none() => "one run gives no interval".into(),
             (None, None) => "the mean is below resolution".into(),
         };
         Some(vec![
@@ -78,7 +80,8 @@ pub fn bounds(dir: &StudyDir) -> Table {
         name: "table-bound".into(),
         title: "The bound on the mean squared gap".into(),
         caption: "Right-hand side 2Δ/(βK) + L_V β G_V²/B at the run's step size β, batch B and K (reward²); under expected dynamics \
-                  without the second term. Slack is bound over mean. Where the theorem does not apply the numbers bound nothing."
+                  without the second term. Slack is bound over mean; one sampled run has no interval and \
+                  none. Where the theorem does not apply the numbers bound nothing."
             .into(),
         columns: vec![
             Column::plain("estimator", "estimator"),

@@ -1,6 +1,7 @@
 //! The three sentences on top of a study: which estimator ended closest to a stationary point, by how much, how sure.
 
 use super::StudyDir;
+use crate::math::gap::upper_squared;
 use crate::record::stationarity::{EstimatorRuns, SeedRun};
 use crate::report::comparison::mean_over_families;
 use crate::report::comparison::verdict::{brackets, digits, list};
@@ -84,7 +85,9 @@ fn end(runs: &EstimatorRuns) -> String {
                 let ends = super::tables::wide(last.gap_squared_interval);
                 format!("a gap of {}{}", digits(gap), brackets(ends.map(|i| i.map(|x| x.max(0.0).sqrt()))))
             }
-            None => format!("a gap below resolution, under {}", digits(last.gap_squared_interval[1].max(0.0).sqrt())),
+            None => {
+                format!("a gap below resolution, under {}", digits(upper_squared(last.gap_squared_interval).sqrt()))
+            }
         };
     }
     let below = runs.seeds.iter().filter(|s| s.r#final.gap.is_none()).count();
@@ -111,7 +114,12 @@ fn alone(dir: &StudyDir, runs: &EstimatorRuns, ground: Ground) -> [String; 3] {
             digits(b.measured.mean)
         ),
         Some((b, None)) => {
-            let why = b.remark.clone().unwrap_or_else(|| "the mean squared gap is below resolution".into());
+            let what = if b.measured.low.is_none() {
+                "one sampled run gives no interval of the mean squared gap"
+            } else {
+                "the mean squared gap is below resolution"
+            };
+            let why = b.remark.clone().unwrap_or_else(|| what.into());
             format!("It is not held against the theorem's bound: {why}.")
         }
         None => "There is no bound to hold it against.".into(),

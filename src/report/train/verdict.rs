@@ -67,7 +67,7 @@ fn gap(group: &Group) -> Option<String> {
                 None => format!(
                     "The stationarity gap after iteration {} is below resolution, under {}.",
                     only.iteration,
-                    digits(wide[1])
+                    digits(g.upper())
                 ),
             })
         }
