@@ -199,6 +199,8 @@ fn figures_and_tables_hold_what_the_records_hold() {
     for (tau, y) in column(&profile, "sgmrl", "threshold").into_iter().zip(column(&profile, "sgmrl", "fraction")) {
         assert_eq!(y, scores.iter().filter(|s| **s > tau).count() as f64 / scores.len() as f64);
     }
+    assert!(page.contains("take families as independent although these share seeds"), "what the bootstrap misses");
+    assert!(csv(&out.join("table-pairs.csv")).iter().all(|l| l["seeds"] == "6"));
     let pooled = csv(&out.join("table-pooled.csv"));
     let shown: f64 = pooled.iter().find(|l| l["arm"] == "sgmrl").expect("there")["mean"].parse().expect("number");
     assert!((shown - mean(&scores)).abs() < 1e-12);

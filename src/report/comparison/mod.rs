@@ -5,6 +5,7 @@
 //! could not be run at all, has no score and is counted apart. Only records of the reporting phase at the chosen setting enter.
 
 pub mod cell;
+pub mod interval;
 pub mod pooled;
 pub mod verdict;
 
@@ -15,7 +16,6 @@ use crate::math::aggregate::area_under_curve;
 use crate::math::summary::Estimate;
 use crate::record::suite::{Outcome, Phase, RunRecord};
 use crate::record::suite_dir::{SuiteDir, setting_name};
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Resamples of every bootstrap interval.
 pub const RESAMPLES: usize = 2000;
@@ -64,34 +64,6 @@ pub struct Comparison {
     pub pooled: Option<Pooled>,
     /// What limits the above, one sentence each.
     pub notes: Vec<String>,
-}
-
-/// A mean difference with its two-sided interval; `None` if some family has fewer than two pairs.
-///
-/// Families count equally: `1/F sum_f d_f` with standard error `1/F sqrt(sum_f s_f^2 / n_f)` and Student's t with the degrees
-/// of freedom of Welch and Satterthwaite. `level` is the probability outside of the interval.
-pub fn mean_over_families(differences: &[Vec<f64>], level: f64) -> (f64, Option<[f64; 2]>) {
-    let families = differences.len() as f64;
-    let estimates: Vec<f64> = differences.iter().map(|d| crate::math::returns::mean(d)).collect();
-    let mean = estimates.iter().sum::<f64>() / families;
-    if differences.is_empty() || differences.iter().any(|d| d.len() < 2) {
-        return (mean, None);
-    }
-    let variance = |(d, m): (&Vec<f64>, &f64)| {
-        let n = d.len() as f64;
-        d.iter().map(|x| (x - m) * (x - m)).sum::<f64>() / (n - 1.0) / n
-    };
-    let variances: Vec<f64> = differences.iter().zip(&estimates).map(variance).collect();
-    let total: f64 = variances.iter().sum();
-    if total == 0.0 {
-        return (mean, Some([mean; 2]));
-    }
-    let freedom =
-        total * total / variances.iter().zip(differences).map(|(v, d)| v * v / (d.len() - 1) as f64).sum::<f64>();
-    let quantile =
-        StudentsT::new(0.0, 1.0, freedom.max(1.0)).map_or(f64::INFINITY, |t| t.inverse_cdf(1.0 - level / 2.0));
-    let half = quantile * total.sqrt() / families;
-    (mean, Some([mean - half, mean + half]))
 }
 
 /// Grid keys and values.
@@ -215,42 +187,4 @@ fn was(count: usize) -> &'static str {
 /// Mean with t-interval of one number of each run.
 pub fn estimate(runs: &[Scored], f: fn(&Scored) -> f64) -> Estimate {
     Estimate::of(&runs.iter().map(f).collect::<Vec<_>>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::{Address, Purpose};
-    use rand_distr::{Distribution, Normal};
-
-    /// 95 % intervals of a mean over three families of 5 pairs: binomial within 4 standard errors (alpha < 1e-4), and the
-    /// negative control that the same interval with the normal quantile in place of Student's covers less.
-    #[test]
-    fn intervals_over_families_cover() {
-        let mut rng = Address::new(5, Purpose::Statistics).stream();
-        let (mut covered, mut narrow, replications) = (0, 0, 4000);
-        for _ in 0..replications {
-            let family = |rng: &mut _, sd: f64| -> Vec<f64> {
-                let normal = Normal::new(0.3, sd).expect("positive");
-                (0..5).map(|_| normal.sample(rng)).collect()
-            };
-            let draws: Vec<Vec<f64>> = [1.0, 0.8, 1.2].iter().map(|sd| family(&mut rng, *sd)).collect();
-            let (mean, interval) = mean_over_families(&draws, 0.05);
-            let [low, high] = interval.expect("enough runs");
-            covered += usize::from(low <= 0.3 && 0.3 <= high);
-            let (_, wide) = mean_over_families(&draws, 0.5);
-            let half = wide.expect("enough runs")[1] - mean;
-            narrow += usize::from((mean - 0.3).abs() <= half);
-        }
-        let rate = f64::from(covered as u32) / f64::from(replications);
-        assert!((rate - 0.95).abs() < 4.0 * (0.95f64 * 0.05 / f64::from(replications)).sqrt(), "{rate}");
-        assert!((narrow as f64) < 0.6 * f64::from(replications), "half of them");
-    }
-
-    #[test]
-    fn no_noise_and_too_few_runs() {
-        assert_eq!(mean_over_families(&[vec![1.0, 1.0], vec![3.0, 3.0]], 0.05), (2.0, Some([2.0, 2.0])));
-        assert_eq!(mean_over_families(&[vec![1.0, 1.0], vec![3.0]], 0.05), (2.0, None));
-        assert!(mean_over_families(&[], 0.05).1.is_none());
-    }
 }

@@ -105,10 +105,12 @@ fn reading(comparison: &comparison::Comparison) -> Vec<String> {
          equal budgets of environment steps, not of time."
             .to_string(),
         format!(
-            "Means over seeds and paired differences have Student's t-intervals (over several families with Welch and \
-         Satterthwaite's degrees of freedom). Interquartile means, medians, probabilities and profiles have percentile intervals \
-         of 2000 bootstrap resamples stratified by family.{} All are 95 % intervals over seeds on these families; they say \
-             nothing of other families.",
+            "Means over seeds and paired differences have Student's t-intervals over seeds. Over several families a paired difference \
+             is first averaged over families at each seed that all of them have, because runs of one seed share initial weights and \
+             tasks on every family. Interquartile means, medians, probabilities and profiles have percentile intervals of 2000 \
+             bootstrap resamples stratified by family, as rliable's: they take families as independent although these share seeds, \
+             and are too narrow where what a seed does is alike on several families.{} All are 95 % intervals over seeds on these \
+             families; they say nothing of other families.",
             comparison.narrow()
         ),
     ];
