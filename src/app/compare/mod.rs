@@ -59,7 +59,7 @@ pub fn run(request: Request) -> Result<(), Failure> {
     let directory = Directory { info: Mutex::new(info(&suite, machine)), session };
     let jobs = request.jobs.unwrap_or_else(cores);
     let records = schedule::all(&suite, kept, jobs, request.quiet, &interrupt, &directory)?;
-    directory.conclude(&suite, &records, &request)
+    directory.conclude(records, &request)
 }
 
 fn cores() -> usize {
@@ -188,7 +188,7 @@ impl Sink for Directory {
 }
 
 impl Directory {
-    fn conclude(self, suite: &Suite, records: &[RunRecord], request: &Request) -> Result<(), Failure> {
+    fn conclude(self, records: Vec<RunRecord>, request: &Request) -> Result<(), Failure> {
         let mut info = self.info.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (done, dir) = (records.len() as u64, self.session.dir().display().to_string());
         info.status = if done == info.planned { Status::Finished } else { Status::Interrupted };
@@ -200,7 +200,15 @@ impl Directory {
                 info.planned
             )));
         }
-        let text = table::text(suite, records, &info.chosen);
+        let text = table::text(&SuiteDir {
+            dir: self.session.dir().to_path_buf(),
+            config: String::new(), // the table is about results alone
+            status: info.status,
+            planned: info.planned,
+            info,
+            records,
+            unreadable: Vec::new(),
+        });
         let next =
             format!("\nsuite directory {dir}\n\ntry next\n  curves, intervals and figures   stillpoint report {dir}\n");
         Ok(std::io::stdout().lock().write_all((text + &next).as_bytes())?)
