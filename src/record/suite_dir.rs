@@ -161,6 +161,7 @@ pub fn read(dir: &Path) -> Result<SuiteDir, Fault> {
 fn record(dir: &Path, relative: &Path) -> Result<RunRecord, String> {
     let text = std::fs::read_to_string(dir.join(relative)).map_err(|e| format!("cannot be read: {e}"))?;
     let record: RunRecord = serde_json::from_str(&text).map_err(|e| format!("is not the record of a run: {e}"))?;
+    record.check()?;
     let belongs = record_path(&record.family, &record.arm, &record.setting, record.seed);
     if belongs == relative { Ok(record) } else { Err(format!("holds the record of {}", belongs.display())) }
 }
@@ -425,6 +426,26 @@ pub(crate) mod tests {
         let read_back = read(dir.path()).expect("whole");
         assert_eq!((read_back.records.len(), read_back.unreadable.len()), (2, 2), "{:?}", read_back.unreadable);
         assert!(read_back.unreadable[1].contains("outer.beta=0.1"), "{:?}", read_back.unreadable);
+    }
+
+    #[test]
+    fn a_record_that_no_run_can_have_written_is_not_read() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let session = claim(dir.path(), false).expect("free");
+        session.start("", &info()).expect("writable");
+        let mut records = [1, 2, 3].map(|seed| run("a", 0.1, seed, Phase::Tuning, 1.0));
+        records[0].points.clear();
+        records[1].points.swap(0, 1); // an area over falling steps has no meaning
+        records[2].points[1].environment_steps = 0; // allowed: nothing was trained in between
+        records.iter().for_each(|r| session.write(r).expect("writable"));
+        let mut diverged = run("a", 0.1, 4, Phase::Tuning, 1.0);
+        (diverged.outcome, diverged.points) = (Outcome::Diverged, Vec::new());
+        session.write(&diverged).expect("writable");
+        let found = read(dir.path()).expect("whole");
+        assert_eq!(found.records, [records[2].clone(), diverged]);
+        assert_eq!(found.unreadable.len(), 2, "{:?}", found.unreadable);
+        assert!(found.unreadable[0].contains("1.json: a finished run needs"), "{:?}", found.unreadable);
+        assert!(found.unreadable[1].contains("must not fall, found 0 after 100"), "{:?}", found.unreadable);
     }
 
     #[test]
