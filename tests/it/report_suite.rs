@@ -274,16 +274,26 @@ fn diverged_runs_count_as_worst_and_failed_ones_not_at_all() {
     runs[0].points[1].after = f64::NAN;
     runs[1].outcome = Outcome::Failed;
     runs[1].points.clear();
-    let least = suite.records.iter().filter(|r| r.family == "bandit" && r.phase == Phase::Reporting);
-    let least = least
-        .filter_map(|r| r.points.iter().rfind(|p| p.after.is_finite()))
-        .map(|p| p.after)
-        .fold(f64::INFINITY, f64::min);
+    runs[0].points[0].after = -100.0; // where a run was before it diverged is nobody's result
+    runs[2].points.clear(); // finished, without a result: no score at all
+    suite.info.families[0].score = None;
+    let finished = |r: &&RunRecord| {
+        r.family == "bandit" && r.phase == Phase::Reporting && r.outcome == Outcome::Finished && !r.points.is_empty()
+    };
+    let finals = || suite.records.iter().filter(finished).map(|r| r.points[4].after);
+    let (least, most) = (finals().fold(f64::INFINITY, f64::min), finals().fold(f64::NEG_INFINITY, f64::max));
     let comparison = comparison::compare(&suite);
     let cell = comparison.cells.iter().find(|c| c.family == "bandit" && c.arm == "sgmrl").expect("there");
-    assert_eq!((cell.diverged, cell.failed, cell.runs.len()), (1, 1, 5));
+    assert_eq!((cell.diverged, cell.failed, cell.runs.len()), (1, 2, 4));
+    assert_eq!((comparison.scales[0].low, comparison.scales[0].high), (least, most));
     assert_eq!(cell.runs.iter().find(|r| r.seed == SEEDS[0]).map(|r| r.last), Some(least));
     assert!(comparison.notes.iter().any(|n| n.contains("1 run diverged")), "{:?}", comparison.notes);
+    // where none finished, the last evaluations are all there is
+    let of_bandit = |r: &&mut RunRecord| r.family == "bandit" && !r.points.is_empty();
+    suite.records.iter_mut().filter(of_bandit).for_each(|r| r.outcome = Outcome::Diverged);
+    let comparison = comparison::compare(&suite);
+    let cell = comparison.cells.iter().find(|c| c.family == "bandit" && c.arm == "sgmrl").expect("there");
+    assert!(cell.runs.iter().all(|r| r.last == -100.0) && cell.diverged == 4, "{cell:?}");
 }
 
 #[test]

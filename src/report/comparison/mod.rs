@@ -1,8 +1,9 @@
 //! What a suite's records say about its arms: scores per family, differences paired by seed, and pooled statistics.
 //!
 //! The score of a run is its mean return after adaptation at the end of its budget (`final`), or the mean height of that curve
-//! over the budget (`area`). A run that diverged scores as the worst reporting run of its family; a run that failed, that is
-//! could not be run at all, has no score and is counted apart. Only records of the reporting phase at the chosen setting enter.
+//! over the budget (`area`). A run that diverged scores as the worst finished reporting run of its family (where none finished,
+//! as the worst last evaluation); a run that failed, that is could not be run at all, has no score and is counted apart. Only
+//! records of the reporting phase at the chosen setting enter.
 
 pub mod cell;
 pub mod interval;
@@ -40,7 +41,8 @@ pub struct Scale {
     pub low: f64,
     /// Return that counts as 1.
     pub high: f64,
-    /// Whether the suite states them; otherwise they are the least and the greatest final return among its reporting runs.
+    /// Whether the suite states them; otherwise they are the least and the greatest final return among its finished reporting runs
+    /// (of the last evaluations, where none finished).
     pub stated: bool,
 }
 
@@ -105,9 +107,14 @@ pub fn compare(suite: &SuiteDir) -> Comparison {
     for family in &suite.info.families {
         let found: Vec<_> =
             suite.info.arms.iter().filter_map(|a| Some((a, reported(suite, &family.name, a)?))).collect();
-        let scores = |r: &&RunRecord| score(r, family.budget);
-        let runs = || found.iter().flat_map(|(_, (_, runs))| runs.iter().copied());
-        let scored: Vec<Scored> = runs().filter(|r| r.outcome != Outcome::Failed).filter_map(|r| scores(&r)).collect();
+        let scored = |outcome: Outcome| -> Vec<Scored> {
+            let runs = found.iter().flat_map(|(_, (_, runs))| runs.iter());
+            runs.filter(|r| r.outcome == outcome).filter_map(|r| score(r, family.budget)).collect()
+        };
+        let scored = match scored(Outcome::Finished) {
+            finished if finished.is_empty() => scored(Outcome::Diverged), // as far as they came: there is nothing else
+            finished => finished,
+        };
         let least = |f: fn(&Scored) -> f64| scored.iter().map(f).fold(f64::INFINITY, f64::min);
         let worst = (least(|s| s.last), least(|s| s.area));
         let greatest = scored.iter().map(|s| s.last).fold(f64::NEG_INFINITY, f64::max);
@@ -124,7 +131,7 @@ pub fn compare(suite: &SuiteDir) -> Comparison {
     let diverged: usize = cells.iter().map(|c| c.diverged).sum();
     if diverged > 0 {
         let text = format!(
-            "{} diverged and {} scored as the worst reporting run of the family.",
+            "{} diverged and {} scored as the worst finished reporting run of the family.",
             runs_text(diverged),
             was(diverged)
         );

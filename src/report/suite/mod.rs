@@ -98,8 +98,8 @@ fn lacking(suite: &SuiteDir, arm: &str, family: &str) -> Option<String> {
 fn reading(comparison: &comparison::Comparison) -> Vec<String> {
     let mut reading = vec![
         "The score of a run is its mean undiscounted return after adaptation on evaluation tasks that all arms share: at the end \
-         of the budget (final) or averaged over it (area under the curve). A run that diverged scores as the worst reporting run \
-         of its family."
+         of the budget (final) or averaged over it (area under the curve). A run that diverged scores as the worst finished \
+         reporting run of its family."
             .to_string(),
         "Settings were chosen on tuning seeds; everything but the sensitivity figures shows held-out reporting seeds. Arms have \
          equal budgets of environment steps, not of time."
@@ -120,7 +120,7 @@ fn reading(comparison: &comparison::Comparison) -> Vec<String> {
             let origin = if scale.stated {
                 "stated by the suite"
             } else {
-                "least and greatest final return of its reporting runs"
+                "least and greatest final return of its finished reporting runs"
             };
             let (low, high) = (verdict::digits(scale.low), verdict::digits(scale.high));
             Some(format!("{f}: {low} is 0 and {high} is 1 ({origin})"))
