@@ -55,6 +55,9 @@ pub struct Info {
     pub program: String,
     /// Version that wrote last.
     pub version: String,
+    /// Other versions that made some of the runs.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub earlier: Vec<String>,
     /// Where the suite stands.
     pub status: Status,
     /// Name of the suite.
@@ -390,6 +393,7 @@ pub(crate) mod tests {
         Info {
             program: "stillpoint".into(),
             version: "0".into(),
+            earlier: Vec::new(),
             status: Status::Running,
             name: "x".into(),
             planned: 2,

@@ -339,8 +339,16 @@ fn another_suite_is_not_continued_and_a_torn_record_is_made_again() {
     assert!(refuse(d, "compare suite.toml --smoke --resume --out s", 2).contains("without --smoke"));
     std::fs::write(d.join("s/runs/garnet/lgo/outer.beta=0.01/7.json"), "{\"family\"").expect("writable");
     std::fs::write(d.join("s/runs/garnet/lgo/outer.beta=0.01/8.json.tmp"), "{").expect("writable");
+    let (status, this) = (d.join("s/suite.json"), env!("CARGO_PKG_VERSION"));
+    let text = std::fs::read_to_string(&status).expect("readable");
+    std::fs::write(&status, text.replace(&format!("\"version\": \"{this}\""), "\"version\": \"0.0.9\""))
+        .expect("writable");
     let output = run(d, "compare --resume --out s");
     let message = String::from_utf8_lossy(&output.stderr);
+    let both = format!("made by version 0.0.9, the rest will be by {this}");
+    assert!(message.contains(&both), "versions are mixed: {message}");
+    let info = place.read("s").info;
+    assert_eq!((info.version.as_str(), info.earlier.as_slice()), (this, &["0.0.9".to_string()][..]));
     assert!(output.status.success() && message.contains("passed over") && message.contains("7.json"), "{message}");
     assert_eq!(records(&place.read("s")), before);
     std::fs::remove_file(d.join("s/suite.toml")).expect("there");

@@ -93,6 +93,7 @@ fn info(plan: &Plan, planned: usize) -> Info {
     Info {
         program: "stillpoint".into(),
         version: "0.1.0".into(),
+        earlier: Vec::new(),
         status: Status::Finished,
         name: "synthetic".into(),
         planned: planned as u64,

@@ -54,6 +54,13 @@ fn missing(suite: &SuiteDir) -> Vec<String> {
         };
         missing.push(format!("Partial report: {done} of {} runs are done; the suite {state}.", suite.planned));
     }
+    if !suite.info.earlier.is_empty() {
+        let earlier = suite.info.earlier.join(" and ");
+        missing.push(format!(
+            "Mixed versions: some runs were made by version {earlier}, the others by {}; versions may differ in results.",
+            suite.info.version
+        ));
+    }
     for path in &suite.unreadable {
         missing.push(format!("Not readable and left out: {path}."));
     }
