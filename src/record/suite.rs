@@ -3,7 +3,8 @@
 //! ```text
 //! DIR/suite.toml                        resolved suite: every arm, family, grid and seed
 //! DIR/suite.json                        status, version, machine, runs planned
-//! DIR/runs/FAMILY/ARM/SETTING/SEED.json one [`RunRecord`] per run that ended (finished, diverged or failed)
+//! DIR/runs/FAMILY/ARM/SETTING/SEED.json one [`RunRecord`] per run that ended (finished, diverged or failed);
+//!                                       a SETTING longer than 255 bytes is cut and ends in a hash of all of it
 //! DIR/stillpoint.lock                   locked by the live process
 //! ```
 

@@ -1,5 +1,7 @@
 //! Reading, writing, claiming and locking a suite directory (layout in [`super::suite`]).
 
+pub use super::setting::{record_path, setting_name};
+
 use super::lock::{self, Lock};
 use super::suite::{Phase, RunRecord};
 use super::{Fault, file};
@@ -102,20 +104,6 @@ pub struct SuiteDir {
     pub records: Vec<RunRecord>,
     /// `PATH: why` of every file that should hold a record and does not.
     pub unreadable: Vec<String>,
-}
-
-/// Name of a setting, e.g. `outer.beta=0.01`; `default` if the arm has no grid.
-pub fn setting_name(setting: &[(String, f64)]) -> String {
-    let part = |(key, x): &(String, f64)| {
-        let (plain, scientific) = (x.to_string(), format!("{x:e}"));
-        format!("{key}={}", if plain.len() <= 12 { plain } else { scientific })
-    };
-    if setting.is_empty() { "default".into() } else { setting.iter().map(part).collect::<Vec<_>>().join(",") }
-}
-
-/// Where the record of a run stands, relative to the suite directory.
-pub fn record_path(family: &str, arm: &str, setting: &[(String, f64)], seed: u64) -> PathBuf {
-    Path::new(RUNS).join(family).join(arm).join(setting_name(setting)).join(format!("{seed}.json"))
 }
 
 fn bad(path: &Path, why: &str) -> Fault {
