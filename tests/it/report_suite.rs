@@ -10,6 +10,7 @@ use stillpoint::math::gap::{Gap, Method};
 use stillpoint::record::suite::{Outcome, Phase, Point, RunRecord};
 use stillpoint::record::suite_dir::{self, Choice, FamilyInfo, Info, Status, SuiteDir};
 use stillpoint::report::comparison::{self, verdict};
+use stillpoint::report::suite as suite_report;
 use stillpoint::rng::{Address, Purpose, Rng};
 
 const SEEDS: [u64; 6] = [11, 12, 13, 14, 15, 16];
@@ -295,6 +296,37 @@ fn diverged_runs_count_as_worst_and_failed_ones_not_at_all() {
     let comparison = comparison::compare(&suite);
     let cell = comparison.cells.iter().find(|c| c.family == "bandit" && c.arm == "sgmrl").expect("there");
     assert!(cell.runs.iter().all(|r| r.last == -100.0) && cell.diverged == 4, "{cell:?}");
+}
+
+/// The captions of exact values and gaps say which arms share a V_ζ, and nothing where all of them do.
+#[test]
+fn arms_that_adapt_otherwise_are_said_to_have_another_objective() {
+    let config = |sgmrl: &str| {
+        let text = "budget = 10000\n[seeds]\ntuning = [1, 2]\nreporting = [11]\n[[families]]\nname = \"bandit\"\npreset = \
+                    \"analytic/a\"\n[[families]]\nname = \"liu\"\npreset = \"analytic/a\"\n";
+        let arm = |name: &str, set: &str| {
+            format!("[[arms]]\nname = \"{name}\"\nset = {{ {set} }}\ngrid = {{ outer.beta = [0.01, 0.1] }}\n")
+        };
+        text.to_string() + &arm("maml", "outer.clip = 1.0") + &arm("sgmrl", sgmrl) + &arm("promp", "outer.clip = 2.0")
+    };
+    let captions = |config: String| {
+        let suite = SuiteDir { config, ..suite(&clear(), 1) };
+        let figures = suite_report::curves::figures(&suite, &comparison::compare(&suite));
+        let caption = |name: &str| figures.iter().find(|f| f.name == name).expect("a figure").caption.clone();
+        ["value-bandit", "gap-bandit", "learning-bandit"].map(caption)
+    };
+    let [value, gap, learning] = captions(config("inner.alpha = 0.25"));
+    for caption in [&value, &gap] {
+        assert!(caption.contains("do not share one V_ζ") && caption.contains("maml and promp ("), "{caption}");
+        assert!(caption.contains("sgmrl (") && caption.contains("α = 0.25"), "{caption}");
+    }
+    assert!(!learning.contains("share one V_ζ"), "a return is a return");
+    assert!(
+        captions(config("outer.tasks = 3"))
+            .iter()
+            .all(|c| !c.contains("V_ζ of its own") && !c.contains("share one V_ζ"))
+    );
+    assert!(captions("nonsense".into())[0].contains("could not be read"));
 }
 
 #[test]

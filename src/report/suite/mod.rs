@@ -1,6 +1,7 @@
 //! The section of a suite: who won, per family and pooled, with curves and sensitivity, and what is not there yet.
 
 pub mod curves;
+pub mod objectives;
 pub mod pooled;
 pub mod tables;
 
