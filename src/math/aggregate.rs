@@ -6,7 +6,7 @@
 //! Scores are finite: what a run that diverged is worth is the caller's decision. A score that is NaN makes the result NaN
 //! (it is never trimmed away or taken for a good one), and so does a matrix without tasks or a task without runs.
 
-pub use super::stratified::{interval, interval_of_two, paired_difference, profile_bands};
+pub use super::stratified::{interval, interval_of_two, profile_bands};
 use std::cmp::Ordering;
 
 /// Arithmetic mean; NaN of nothing.

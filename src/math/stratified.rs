@@ -80,40 +80,6 @@ pub fn interval_of_two(
     ends((0..resamples).map(|_| replicate()).collect())
 }
 
-/// `statistic(x) - statistic(y)` with its 95 % interval, where run `j` of a task shares its seed between `x` and `y`.
-///
-/// Each replicate takes the **same** resampled runs of both, so the noise that a seed brings to both cancels; if the seeds
-/// have nothing in common the interval is about that of [`interval_of_two`]. No interval as for [`interval`].
-/// Panics unless `x` and `y` have the same tasks with the same numbers of runs: leave out, in both, seeds that one lacks.
-pub fn paired_difference(
-    x: &[Vec<f64>],
-    y: &[Vec<f64>],
-    statistic: Statistic<'_>,
-    resamples: usize,
-    rng: &mut impl Rng,
-) -> (f64, Option<[f64; 2]>) {
-    let same_runs = x.iter().map(Vec::len).eq(y.iter().map(Vec::len));
-    assert!(same_runs, "paired scores need the same tasks and runs");
-    let point = statistic(x) - statistic(y);
-    if !resamplable(x) {
-        return (point, None);
-    }
-    let (mut drawn_x, mut drawn_y) = (x.to_vec(), y.to_vec());
-    let mut replicate = || {
-        for task in 0..x.len() {
-            let runs = x[task].len();
-            for run in 0..runs {
-                let from = rng.random_range(0..runs);
-                drawn_x[task][run] = x[task][from];
-                drawn_y[task][run] = y[task][from];
-            }
-        }
-        statistic(&drawn_x) - statistic(&drawn_y)
-    };
-    let interval = ends((0..resamples).map(|_| replicate()).collect());
-    (point, interval)
-}
-
 /// Pointwise 95 % bands of [`profile`], one `[low, high]` per threshold, all from the same resamples.
 ///
 /// Pointwise: the whole profile lies inside its bands less often than each of its points does. `None` as for [`interval`].
@@ -154,7 +120,6 @@ mod tests {
         assert_eq!(interval(&two, &iqm, 0, &mut rng()), None);
         assert_eq!(interval(&[], &mean, 100, &mut rng()), None);
         assert_eq!(interval_of_two(&two, &one, &probability_of_improvement, 100, &mut rng()), None);
-        assert_eq!(paired_difference(&one, &one, &mean, 100, &mut rng()), (0.0, None));
         assert_eq!(profile_bands(&one, &[0.0], 100, &mut rng()), None);
         let diverged = [vec![1.0, f64::NAN]];
         assert_eq!(interval(&diverged, &iqm, 100, &mut rng()), None);
@@ -175,17 +140,5 @@ mod tests {
             }
         }
         assert_eq!(seen, [[true, true, true], [true, true, false], [true, false, false]]);
-    }
-
-    #[test]
-    fn a_shared_seed_cancels() {
-        let y = [vec![0.0, 100.0, -50.0, 7.0], vec![1.0, 2.0, 3.0, 1e6]];
-        let x = y.clone().map(|runs| runs.iter().map(|s| s + 1.0).collect::<Vec<f64>>());
-        let (point, Some([low, high])) = paired_difference(&x, &y, &mean, 200, &mut rng()) else {
-            panic!("no interval")
-        };
-        for value in [point, low, high] {
-            assert!((value - 1.0).abs() < 1e-9, "{point} [{low}, {high}]");
-        }
     }
 }

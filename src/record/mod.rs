@@ -24,6 +24,7 @@ pub mod lock;
 pub mod rows;
 pub mod run;
 pub mod selection;
+mod setting;
 pub mod stationarity;
 pub mod suite;
 pub mod suite_dir;

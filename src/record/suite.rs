@@ -3,7 +3,8 @@
 //! ```text
 //! DIR/suite.toml                        resolved suite: every arm, family, grid and seed
 //! DIR/suite.json                        status, version, machine, runs planned
-//! DIR/runs/FAMILY/ARM/SETTING/SEED.json one [`RunRecord`] per run that ended (finished, diverged or failed)
+//! DIR/runs/FAMILY/ARM/SETTING/SEED.json one [`RunRecord`] per run that ended (finished, diverged or failed);
+//!                                       a SETTING longer than 255 bytes is cut and ends in a hash of all of it
 //! DIR/stillpoint.lock                   locked by the live process
 //! ```
 
@@ -82,4 +83,27 @@ pub struct RunRecord {
     pub seconds: f64,
     /// CPU time of the run, seconds (runs share the machine but not threads).
     pub cpu_seconds: f64,
+}
+
+impl RunRecord {
+    /// Whether this can be the record of a run: its points are in order of steps, and a finished run has one.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.outcome == Outcome::Finished && self.points.is_empty() {
+            return Err("a finished run needs an evaluation in `points`, found none".into());
+        }
+        if let Some(i) = self.points.iter().position(|p| !p.before.is_finite() || !p.after.is_finite()) {
+            return Err(format!("points[{i}]: `before` and `after` must be finite"));
+        }
+        let back = |p: &[Point]| p[1].environment_steps < p[0].environment_steps;
+        match self.points.windows(2).position(back) {
+            None => Ok(()),
+            Some(i) => {
+                let [a, b] = [i, i + 1].map(|i| self.points[i].environment_steps);
+                Err(format!("points[{}].environment_steps must not fall, found {b} after {a}", i + 1))
+            }
+        }
+    }
 }

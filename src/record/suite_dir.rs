@@ -1,5 +1,7 @@
 //! Reading, writing, claiming and locking a suite directory (layout in [`super::suite`]).
 
+pub use super::setting::{record_path, setting_name};
+
 use super::lock::{self, Lock};
 use super::suite::{Phase, RunRecord};
 use super::{Fault, file};
@@ -55,6 +57,9 @@ pub struct Info {
     pub program: String,
     /// Version that wrote last.
     pub version: String,
+    /// Other versions that made some of the runs.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub earlier: Vec<String>,
     /// Where the suite stands.
     pub status: Status,
     /// Name of the suite.
@@ -99,20 +104,6 @@ pub struct SuiteDir {
     pub records: Vec<RunRecord>,
     /// `PATH: why` of every file that should hold a record and does not.
     pub unreadable: Vec<String>,
-}
-
-/// Name of a setting, e.g. `outer.beta=0.01`; `default` if the arm has no grid.
-pub fn setting_name(setting: &[(String, f64)]) -> String {
-    let part = |(key, x): &(String, f64)| {
-        let (plain, scientific) = (x.to_string(), format!("{x:e}"));
-        format!("{key}={}", if plain.len() <= 12 { plain } else { scientific })
-    };
-    if setting.is_empty() { "default".into() } else { setting.iter().map(part).collect::<Vec<_>>().join(",") }
-}
-
-/// Where the record of a run stands, relative to the suite directory.
-pub fn record_path(family: &str, arm: &str, setting: &[(String, f64)], seed: u64) -> PathBuf {
-    Path::new(RUNS).join(family).join(arm).join(setting_name(setting)).join(format!("{seed}.json"))
 }
 
 fn bad(path: &Path, why: &str) -> Fault {
@@ -161,6 +152,7 @@ pub fn read(dir: &Path) -> Result<SuiteDir, Fault> {
 fn record(dir: &Path, relative: &Path) -> Result<RunRecord, String> {
     let text = std::fs::read_to_string(dir.join(relative)).map_err(|e| format!("cannot be read: {e}"))?;
     let record: RunRecord = serde_json::from_str(&text).map_err(|e| format!("is not the record of a run: {e}"))?;
+    record.check()?;
     let belongs = record_path(&record.family, &record.arm, &record.setting, record.seed);
     if belongs == relative { Ok(record) } else { Err(format!("holds the record of {}", belongs.display())) }
 }
@@ -389,6 +381,7 @@ pub(crate) mod tests {
         Info {
             program: "stillpoint".into(),
             version: "0".into(),
+            earlier: Vec::new(),
             status: Status::Running,
             name: "x".into(),
             planned: 2,
@@ -425,6 +418,26 @@ pub(crate) mod tests {
         let read_back = read(dir.path()).expect("whole");
         assert_eq!((read_back.records.len(), read_back.unreadable.len()), (2, 2), "{:?}", read_back.unreadable);
         assert!(read_back.unreadable[1].contains("outer.beta=0.1"), "{:?}", read_back.unreadable);
+    }
+
+    #[test]
+    fn a_record_that_no_run_can_have_written_is_not_read() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let session = claim(dir.path(), false).expect("free");
+        session.start("", &info()).expect("writable");
+        let mut records = [1, 2, 3].map(|seed| run("a", 0.1, seed, Phase::Tuning, 1.0));
+        records[0].points.clear();
+        records[1].points.swap(0, 1); // an area over falling steps has no meaning
+        records[2].points[1].environment_steps = 0; // allowed: nothing was trained in between
+        records.iter().for_each(|r| session.write(r).expect("writable"));
+        let mut diverged = run("a", 0.1, 4, Phase::Tuning, 1.0);
+        (diverged.outcome, diverged.points) = (Outcome::Diverged, Vec::new());
+        session.write(&diverged).expect("writable");
+        let found = read(dir.path()).expect("whole");
+        assert_eq!(found.records, [records[2].clone(), diverged]);
+        assert_eq!(found.unreadable.len(), 2, "{:?}", found.unreadable);
+        assert!(found.unreadable[0].contains("1.json: a finished run needs"), "{:?}", found.unreadable);
+        assert!(found.unreadable[1].contains("must not fall, found 0 after 100"), "{:?}", found.unreadable);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use stillpoint::exact::objective::Problem;
 use stillpoint::policy::Policy;
 use stillpoint::record::suite::{Outcome, Phase, RunRecord};
 use stillpoint::record::suite_dir::{self, Status, SuiteDir, setting_name};
+use stillpoint::report::comparison;
 use stillpoint::rng::{Address, Purpose};
 
 /// Two families, three arms (one on a single family), a grid each; about 60 short runs.
@@ -309,8 +310,15 @@ set = { outer.estimator = "maml", outer.beta = 1e9 }
         assert!(r.reason.as_ref().is_some_and(|why| why.contains("finite")), "{r:?}");
         assert!(!r.points.is_empty() && r.points.iter().all(|p| p.before.is_finite() && p.after.is_finite()));
     }
+    // the terminal says what the report says: both runs count as the family's worst finished one
     let row = stdout.lines().find(|l| l.trim_start().starts_with("broken")).expect("a row");
-    assert_eq!(row.split_whitespace().collect::<Vec<_>>()[1..6], ["default", "0", "-", "-", "2"], "{stdout}");
+    let cell = comparison::compare(&read).cells.into_iter().find(|c| c.arm == "broken").expect("a cell");
+    let finals = read.of("f", "tuned", Phase::Reporting).filter_map(|r| Some(r.points.last()?.after));
+    let worst = finals.fold(f64::INFINITY, f64::min);
+    assert_eq!((cell.diverged, cell.last.mean.mean), (2, worst));
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>()[1..4], ["default", "2", &format!("{worst:.3}")], "{stdout}");
+    let difference = cell.difference.expect("paired").last.mean;
+    assert!(row.contains(&format!(" {difference:.3} [")) && difference <= 0.0, "{stdout}");
 }
 
 #[test]
@@ -331,8 +339,16 @@ fn another_suite_is_not_continued_and_a_torn_record_is_made_again() {
     assert!(refuse(d, "compare suite.toml --smoke --resume --out s", 2).contains("without --smoke"));
     std::fs::write(d.join("s/runs/garnet/lgo/outer.beta=0.01/7.json"), "{\"family\"").expect("writable");
     std::fs::write(d.join("s/runs/garnet/lgo/outer.beta=0.01/8.json.tmp"), "{").expect("writable");
+    let (status, this) = (d.join("s/suite.json"), env!("CARGO_PKG_VERSION"));
+    let text = std::fs::read_to_string(&status).expect("readable");
+    std::fs::write(&status, text.replace(&format!("\"version\": \"{this}\""), "\"version\": \"0.0.9\""))
+        .expect("writable");
     let output = run(d, "compare --resume --out s");
     let message = String::from_utf8_lossy(&output.stderr);
+    let both = format!("made by version 0.0.9, the rest will be by {this}");
+    assert!(message.contains(&both), "versions are mixed: {message}");
+    let info = place.read("s").info;
+    assert_eq!((info.version.as_str(), info.earlier.as_slice()), (this, &["0.0.9".to_string()][..]));
     assert!(output.status.success() && message.contains("passed over") && message.contains("7.json"), "{message}");
     assert_eq!(records(&place.read("s")), before);
     std::fs::remove_file(d.join("s/suite.toml")).expect("there");

@@ -10,6 +10,7 @@ use stillpoint::math::gap::{Gap, Method};
 use stillpoint::record::suite::{Outcome, Phase, Point, RunRecord};
 use stillpoint::record::suite_dir::{self, Choice, FamilyInfo, Info, Status, SuiteDir};
 use stillpoint::report::comparison::{self, verdict};
+use stillpoint::report::suite as suite_report;
 use stillpoint::rng::{Address, Purpose, Rng};
 
 const SEEDS: [u64; 6] = [11, 12, 13, 14, 15, 16];
@@ -93,6 +94,7 @@ fn info(plan: &Plan, planned: usize) -> Info {
     Info {
         program: "stillpoint".into(),
         version: "0.1.0".into(),
+        earlier: Vec::new(),
         status: Status::Finished,
         name: "synthetic".into(),
         planned: planned as u64,
@@ -199,6 +201,8 @@ fn figures_and_tables_hold_what_the_records_hold() {
     for (tau, y) in column(&profile, "sgmrl", "threshold").into_iter().zip(column(&profile, "sgmrl", "fraction")) {
         assert_eq!(y, scores.iter().filter(|s| **s > tau).count() as f64 / scores.len() as f64);
     }
+    assert!(page.contains("take families as independent although these share seeds"), "what the bootstrap misses");
+    assert!(csv(&out.join("table-pairs.csv")).iter().all(|l| l["seeds"] == "6"));
     let pooled = csv(&out.join("table-pooled.csv"));
     let shown: f64 = pooled.iter().find(|l| l["arm"] == "sgmrl").expect("there")["mean"].parse().expect("number");
     assert!((shown - mean(&scores)).abs() < 1e-12);
@@ -272,16 +276,57 @@ fn diverged_runs_count_as_worst_and_failed_ones_not_at_all() {
     runs[0].points[1].after = f64::NAN;
     runs[1].outcome = Outcome::Failed;
     runs[1].points.clear();
-    let least = suite.records.iter().filter(|r| r.family == "bandit" && r.phase == Phase::Reporting);
-    let least = least
-        .filter_map(|r| r.points.iter().rfind(|p| p.after.is_finite()))
-        .map(|p| p.after)
-        .fold(f64::INFINITY, f64::min);
+    runs[0].points[0].after = -100.0; // where a run was before it diverged is nobody's result
+    runs[2].points.clear(); // finished, without a result: no score at all
+    suite.info.families[0].score = None;
+    let finished = |r: &&RunRecord| {
+        r.family == "bandit" && r.phase == Phase::Reporting && r.outcome == Outcome::Finished && !r.points.is_empty()
+    };
+    let finals = || suite.records.iter().filter(finished).map(|r| r.points[4].after);
+    let (least, most) = (finals().fold(f64::INFINITY, f64::min), finals().fold(f64::NEG_INFINITY, f64::max));
     let comparison = comparison::compare(&suite);
     let cell = comparison.cells.iter().find(|c| c.family == "bandit" && c.arm == "sgmrl").expect("there");
-    assert_eq!((cell.diverged, cell.failed, cell.runs.len()), (1, 1, 5));
+    assert_eq!((cell.diverged, cell.failed, cell.runs.len()), (1, 2, 4));
+    assert_eq!((comparison.scales[0].low, comparison.scales[0].high), (least, most));
     assert_eq!(cell.runs.iter().find(|r| r.seed == SEEDS[0]).map(|r| r.last), Some(least));
     assert!(comparison.notes.iter().any(|n| n.contains("1 run diverged")), "{:?}", comparison.notes);
+    // where none finished, the last evaluations are all there is
+    let of_bandit = |r: &&mut RunRecord| r.family == "bandit" && !r.points.is_empty();
+    suite.records.iter_mut().filter(of_bandit).for_each(|r| r.outcome = Outcome::Diverged);
+    let comparison = comparison::compare(&suite);
+    let cell = comparison.cells.iter().find(|c| c.family == "bandit" && c.arm == "sgmrl").expect("there");
+    assert!(cell.runs.iter().all(|r| r.last == -100.0) && cell.diverged == 4, "{cell:?}");
+}
+
+/// The captions of exact values and gaps say which arms share a V_ζ, and nothing where all of them do.
+#[test]
+fn arms_that_adapt_otherwise_are_said_to_have_another_objective() {
+    let config = |sgmrl: &str| {
+        let text = "budget = 10000\n[seeds]\ntuning = [1, 2]\nreporting = [11]\n[[families]]\nname = \"bandit\"\npreset = \
+                    \"analytic/a\"\n[[families]]\nname = \"liu\"\npreset = \"analytic/a\"\n";
+        let arm = |name: &str, set: &str| {
+            format!("[[arms]]\nname = \"{name}\"\nset = {{ {set} }}\ngrid = {{ outer.beta = [0.01, 0.1] }}\n")
+        };
+        text.to_string() + &arm("maml", "outer.clip = 1.0") + &arm("sgmrl", sgmrl) + &arm("promp", "outer.clip = 2.0")
+    };
+    let captions = |config: String| {
+        let suite = SuiteDir { config, ..suite(&clear(), 1) };
+        let figures = suite_report::curves::figures(&suite, &comparison::compare(&suite));
+        let caption = |name: &str| figures.iter().find(|f| f.name == name).expect("a figure").caption.clone();
+        ["value-bandit", "gap-bandit", "learning-bandit"].map(caption)
+    };
+    let [value, gap, learning] = captions(config("inner.alpha = 0.25"));
+    for caption in [&value, &gap] {
+        assert!(caption.contains("do not share one V_ζ") && caption.contains("maml and promp ("), "{caption}");
+        assert!(caption.contains("sgmrl (") && caption.contains("α = 0.25"), "{caption}");
+    }
+    assert!(!learning.contains("share one V_ζ"), "a return is a return");
+    assert!(
+        captions(config("outer.tasks = 3"))
+            .iter()
+            .all(|c| !c.contains("V_ζ of its own") && !c.contains("share one V_ζ"))
+    );
+    assert!(captions("nonsense".into())[0].contains("could not be read"));
 }
 
 #[test]

@@ -20,6 +20,9 @@ use std::sync::{Mutex, PoisonError};
 /// Where suites go that are not told where.
 const RUNS: &str = "runs";
 
+/// This program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// What the command line asks of `compare`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
@@ -54,12 +57,12 @@ impl Request {
 /// rows of the result.
 pub fn run(request: Request) -> Result<(), Failure> {
     let interrupt = Interrupt::listen(request.quiet)?;
-    let (session, suite, kept) = if request.resume { resume(&request)? } else { start(&request)? };
+    let Begun { session, suite, kept, earlier } = if request.resume { resume(&request)? } else { start(&request)? };
     let machine = format!("{} {}, {} cores", std::env::consts::OS, std::env::consts::ARCH, cores());
-    let directory = Directory { info: Mutex::new(info(&suite, machine)), session };
+    let directory = Directory { info: Mutex::new(Info { earlier, ..info(&suite, machine) }), session };
     let jobs = request.jobs.unwrap_or_else(cores);
     let records = schedule::all(&suite, kept, jobs, request.quiet, &interrupt, &directory)?;
-    directory.conclude(&suite, &records, &request)
+    directory.conclude(records, &request)
 }
 
 fn cores() -> usize {
@@ -69,7 +72,8 @@ fn cores() -> usize {
 fn info(suite: &Suite, machine: String) -> Info {
     Info {
         program: "stillpoint".into(),
-        version: env!("CARGO_PKG_VERSION").into(),
+        version: VERSION.into(),
+        earlier: Vec::new(),
         status: Status::Running,
         name: suite.name.clone(),
         planned: suite.cells.iter().map(|c| suite.runs(c).iter().sum::<usize>() as u64).sum(),
@@ -84,8 +88,18 @@ fn info(suite: &Suite, machine: String) -> Info {
     }
 }
 
+/// A suite at the start of a session.
+struct Begun {
+    session: Session,
+    suite: Suite,
+    /// Records of earlier sessions.
+    kept: Vec<RunRecord>,
+    /// Other versions of the program that made some of them.
+    earlier: Vec<String>,
+}
+
 /// Whatever can be refused is refused before anything is written.
-fn start(request: &Request) -> Result<(Session, Suite, Vec<RunRecord>), Failure> {
+fn start(request: &Request) -> Result<Begun, Failure> {
     let Some(name) = &request.suite else {
         let names = suite::shipped::names().join(", ");
         return Err(Failure::Usage(format!("SUITE is missing: a TOML file or one of {names}")));
@@ -100,22 +114,17 @@ fn start(request: &Request) -> Result<(Session, Suite, Vec<RunRecord>), Failure>
     begin(request, session, suite, &text)
 }
 
-fn begin(
-    request: &Request,
-    session: Session,
-    suite: Suite,
-    text: &str,
-) -> Result<(Session, Suite, Vec<RunRecord>), Failure> {
+fn begin(request: &Request, session: Session, suite: Suite, text: &str) -> Result<Begun, Failure> {
     suite.notes.iter().for_each(|note| request.remark(&format!("note: {note}")));
     request.remark(&format!("suite directory {}", session.dir().display()));
     if let Some(cost) = suite.cost.as_ref().filter(|_| !suite.shrink) {
         request.remark(&format!("cost: {cost}"));
     }
     session.start(text, &info(&suite, String::new()))?;
-    Ok((session, suite, Vec::new()))
+    Ok(Begun { session, suite, kept: Vec::new(), earlier: Vec::new() })
 }
 
-fn resume(request: &Request) -> Result<(Session, Suite, Vec<RunRecord>), Failure> {
+fn resume(request: &Request) -> Result<Begun, Failure> {
     let Some(dir) = &request.out else {
         return Err(Failure::Usage("--resume needs --out DIR, the suite to continue".into()));
     };
@@ -133,7 +142,16 @@ fn resume(request: &Request) -> Result<(Session, Suite, Vec<RunRecord>), Failure
             let again = |what: &String| request.remark(&format!("passed over, to be run again: {what}"));
             opened.unreadable.iter().for_each(again);
             request.remark(&format!("{}: {} of {} runs are done", dir.display(), opened.records.len(), opened.planned));
-            Ok((session, suite, opened.records))
+            let earlier = other_versions(&opened);
+            if !earlier.is_empty() {
+                request.remark(&format!(
+                    "warning: {}: the runs that are done were made by version {}, the rest will be by {VERSION}; versions may \
+                     differ in results, --force runs all of them anew",
+                    dir.display(),
+                    earlier.join(" and ")
+                ));
+            }
+            Ok(Begun { session, suite, kept: opened.records, earlier })
         }
         (None, Some(asked)) => {
             request.remark("the suite was stopped before it stood: starting it");
@@ -145,6 +163,14 @@ fn resume(request: &Request) -> Result<(Session, Suite, Vec<RunRecord>), Failure
             Err(Failure::Usage(format!("{}: {why}", dir.display())))
         }
     }
+}
+
+/// Versions other than this one that made runs of the suite.
+fn other_versions(opened: &SuiteDir) -> Vec<String> {
+    let info = &opened.info;
+    let mut versions: Vec<String> = info.earlier.iter().chain([&info.version]).cloned().collect();
+    versions.retain(|v| v != VERSION && !opened.records.is_empty());
+    versions
 }
 
 fn recorded(opened: &SuiteDir) -> Result<Suite, Failure> {
@@ -188,7 +214,7 @@ impl Sink for Directory {
 }
 
 impl Directory {
-    fn conclude(self, suite: &Suite, records: &[RunRecord], request: &Request) -> Result<(), Failure> {
+    fn conclude(self, records: Vec<RunRecord>, request: &Request) -> Result<(), Failure> {
         let mut info = self.info.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (done, dir) = (records.len() as u64, self.session.dir().display().to_string());
         info.status = if done == info.planned { Status::Finished } else { Status::Interrupted };
@@ -200,7 +226,15 @@ impl Directory {
                 info.planned
             )));
         }
-        let text = table::text(suite, records, &info.chosen);
+        let text = table::text(&SuiteDir {
+            dir: self.session.dir().to_path_buf(),
+            config: String::new(), // the table is about results alone
+            status: info.status,
+            planned: info.planned,
+            info,
+            records,
+            unreadable: Vec::new(),
+        });
         let next =
             format!("\nsuite directory {dir}\n\ntry next\n  curves, intervals and figures   stillpoint report {dir}\n");
         Ok(std::io::stdout().lock().write_all((text + &next).as_bytes())?)

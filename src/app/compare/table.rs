@@ -1,105 +1,94 @@
-//! The end of `compare`: one plain table per family, from the records of the chosen settings.
+//! The end of `compare`: one plain table per family, of the numbers that the report gives (see [`crate::report::comparison`]).
 
 use crate::app::learnt::shown;
-use crate::config::suite::{Cell, Suite};
 use crate::math::summary::Estimate;
-use crate::record::suite::{Outcome, Phase, RunRecord};
-use crate::record::suite_dir::{Choice, setting_name};
+use crate::record::suite::{Outcome, Phase};
+use crate::record::suite_dir::{FamilyInfo, SuiteDir, setting_name};
+use crate::report::comparison::{self, Cell, Comparison};
 use std::fmt::Write as _;
 
-const HEAD: [&str; 9] =
-    ["arm", "chosen setting", "seeds", "final return", "minus first arm", "stopped", "env steps", "HVPs", "CPU s"];
-
-/// Return after adaptation at the end of a run that has one.
-fn last(record: &RunRecord) -> Option<f64> {
-    record.points.last().filter(|_| record.outcome == Outcome::Finished).map(|p| p.after)
-}
+const HEAD: [&str; 10] = [
+    "arm",
+    "chosen setting",
+    "runs",
+    "final return",
+    "minus first arm",
+    "diverged",
+    "failed",
+    "env steps",
+    "HVPs",
+    "CPU s",
+];
 
 /// The suite's result as text: arms of each family with 95 % t-intervals over seeds, differences paired by seed.
-pub(super) fn text(suite: &Suite, records: &[RunRecord], choices: &[Choice]) -> String {
+pub(super) fn text(suite: &SuiteDir) -> String {
+    let info = &suite.info;
+    let comparison = comparison::compare(suite);
     let mut text = format!(
         "{}: {} arms, {} families, {} reporting seeds\n",
-        suite.name,
-        suite.arms.len(),
-        suite.families.len(),
-        suite.reporting.len()
+        info.name,
+        info.arms.len(),
+        info.families.len(),
+        info.seeds.len()
     );
-    for (f, family) in suite.families.iter().enumerate() {
+    for family in &info.families {
         let _ = writeln!(text, "\n{}, {} environment steps of training per run", family.name, family.budget);
-        let cells: Vec<&Cell> = suite.cells.iter().filter(|c| c.family == f).collect();
-        let first = cells.first().map(|c| reported(suite, c, records, choices)).unwrap_or_default();
-        let rows = cells.iter().enumerate().map(|(i, cell)| {
-            let of = reported(suite, cell, records, choices);
-            row(suite, cell, &of, (i > 0).then_some(first.as_slice()), choices)
-        });
-        let mut rows: Vec<[String; 9]> = std::iter::once(HEAD.map(String::from)).chain(rows).collect();
-        let exact = cells.iter().any(|c| value(&reported(suite, c, records, choices)).is_some());
-        let values = cells.iter().map(|c| value(&reported(suite, c, records, choices)));
-        let values: Vec<String> = std::iter::once("final exact V".to_string())
-            .chain(values.map(|v| v.map_or("-".into(), |v| shown(&v))))
-            .filter(|_| exact)
-            .collect();
-        align(&mut text, &mut rows, &values);
+        of_family(&mut text, suite, &comparison, family);
     }
-    text += "\nfinal return: undiscounted, after adaptation, mean over finished seeds with its 95 % t-interval; minus first arm:\n\
-             paired by seed; stopped: runs that diverged or failed; env steps, HVPs and CPU s: means over runs\n";
+    text += "\nfinal return: undiscounted, after adaptation, mean over runs with its 95 % t-interval; a run that diverged counts as\n\
+             the family's worst finished run, one that failed not at all; minus first arm: paired by seed; env steps, HVPs and\n\
+             CPU s: means over runs that did not fail\n";
     text
 }
 
-fn choice<'a>(suite: &Suite, cell: &Cell, choices: &'a [Choice]) -> Option<&'a Choice> {
-    let (family, arm) = (&suite.families[cell.family].name, &suite.arms[cell.arm].name);
-    choices.iter().find(|c| c.family == *family && c.arm == *arm)
+fn of_family(text: &mut String, suite: &SuiteDir, comparison: &Comparison, family: &FamilyInfo) {
+    let cells: Vec<&Cell> = comparison.cells.iter().filter(|c| c.family == family.name).collect();
+    let rows = cells.iter().map(|cell| row(cell));
+    let mut rows: Vec<[String; 10]> = std::iter::once(HEAD.map(String::from)).chain(rows).collect();
+    let values: Vec<Option<Estimate>> = cells.iter().map(|cell| value(suite, cell)).collect();
+    let exact = values.iter().any(Option::is_some);
+    let values: Vec<String> = std::iter::once("final exact V (finished runs)".to_string())
+        .chain(values.iter().map(|v| v.as_ref().map_or("-".into(), shown)))
+        .filter(|_| exact)
+        .collect();
+    align(text, &mut rows, &values);
 }
 
-/// Reporting records of the chosen setting, in order of the seeds.
-fn reported<'a>(suite: &Suite, cell: &Cell, records: &'a [RunRecord], choices: &[Choice]) -> Vec<&'a RunRecord> {
-    let Some(choice) = choice(suite, cell, choices) else { return Vec::new() };
-    let of = |r: &&RunRecord| {
-        r.phase == Phase::Reporting && (&r.family, &r.arm, &r.setting) == (&choice.family, &choice.arm, &choice.setting)
-    };
-    let mut list: Vec<&RunRecord> = records.iter().filter(of).collect();
-    list.sort_by_key(|r| r.seed);
-    list
-}
-
-fn value(records: &[&RunRecord]) -> Option<Estimate> {
-    let finished = records.iter().filter(|r| r.outcome == Outcome::Finished);
-    let values: Vec<f64> = finished.filter_map(|r| r.points.last()?.value).collect();
+/// Exact V at the end of the finished runs of a cell, where it is known.
+fn value(suite: &SuiteDir, cell: &Cell) -> Option<Estimate> {
+    let setting = setting_name(&cell.setting);
+    let mut finished: Vec<_> = (suite.of(&cell.family, &cell.arm, Phase::Reporting))
+        .filter(|r| r.outcome == Outcome::Finished && setting_name(&r.setting) == setting)
+        .collect();
+    finished.sort_by_key(|r| r.seed); // sums must not depend on who came first
+    let values: Vec<f64> = finished.iter().filter_map(|r| r.points.last()?.value).collect();
     (!values.is_empty()).then(|| Estimate::of(&values))
 }
 
-fn row(
-    suite: &Suite,
-    cell: &Cell,
-    records: &[&RunRecord],
-    first: Option<&[&RunRecord]>,
-    choices: &[Choice],
-) -> [String; 9] {
-    let finals: Vec<f64> = records.iter().filter_map(|r| last(r)).collect();
-    let estimate = |values: &[f64]| if values.is_empty() { "-".into() } else { shown(&Estimate::of(values)) };
-    let difference = first.map(|first| {
-        let same = |r: &&RunRecord| first.iter().find(|f| f.seed == r.seed).and_then(|f| Some(last(r)? - last(f)?));
-        estimate(&records.iter().filter_map(same).collect::<Vec<_>>())
-    });
-    let mean = |f: fn(&RunRecord) -> f64| crate::math::returns::mean(&records.iter().map(|r| f(r)).collect::<Vec<_>>());
-    let setting = choice(suite, cell, choices).map_or("-".into(), |c| setting_name(&c.setting));
+fn row(cell: &Cell) -> [String; 10] {
+    let scored = !cell.runs.is_empty();
     [
-        suite.arms[cell.arm].name.clone(),
-        setting,
-        finals.len().to_string(),
-        estimate(&finals),
-        difference.unwrap_or("-".into()),
-        (records.len() - finals.len()).to_string(),
-        format!("{:.0}", mean(|r| r.budget.environment_steps as f64)),
-        format!("{:.0}", mean(|r| r.budget.hvps as f64)),
-        format!("{:.2}", mean(|r| r.cpu_seconds)),
+        cell.arm.clone(),
+        setting_name(&cell.setting),
+        cell.runs.len().to_string(),
+        if scored { shown(&cell.last.mean) } else { "-".into() },
+        cell.difference.as_ref().map_or("-".into(), |d| shown(&d.last)),
+        cell.diverged.to_string(),
+        cell.failed.to_string(),
+        number(cell.cost.environment_steps, 0),
+        number(cell.cost.hvps, 0),
+        number(cell.cost.cpu_seconds, 2),
     ]
 }
 
+fn number(x: f64, decimals: usize) -> String {
+    if x.is_finite() { format!("{x:.decimals$}") } else { "-".into() }
+}
+
 /// Appends rows with columns as wide as they need to be; `last` is one more column, or empty.
-fn align(text: &mut String, rows: &mut [[String; 9]], last: &[String]) {
+fn align(text: &mut String, rows: &mut [[String; 10]], last: &[String]) {
     let width = |c: usize| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 9] = std::array::from_fn(width);
+    let widths: [usize; 10] = std::array::from_fn(width);
     for (i, row) in rows.iter().enumerate() {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
         let line = cells.chain(last.get(i).cloned()).collect::<Vec<_>>().join("  ");

@@ -82,7 +82,8 @@ fn summary(runs: &[Scored], f: fn(&Scored) -> f64) -> Summary {
 }
 
 impl Cell {
-    /// Scores `records`; a run that diverged gets `worst`, the lowest (final, area) of the family.
+    /// Scores `records`; a run that diverged gets `worst`, the lowest (final, area) of the family. A run without a score that did
+    /// not diverge is no result at all and counts as failed.
     pub(super) fn of(
         family: &FamilyInfo,
         arm: &str,
@@ -95,7 +96,7 @@ impl Cell {
         for record in records {
             match (record.outcome, score(record, family.budget)) {
                 (Outcome::Finished, Some(scored)) => runs.push(scored),
-                (Outcome::Finished | Outcome::Diverged, _) if worst.0.is_finite() => {
+                (Outcome::Diverged, _) if worst.0.is_finite() => {
                     diverged += 1;
                     runs.push(Scored { seed: record.seed, last: worst.0, area: worst.1 });
                 }

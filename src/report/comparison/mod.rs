@@ -1,10 +1,12 @@
 //! What a suite's records say about its arms: scores per family, differences paired by seed, and pooled statistics.
 //!
 //! The score of a run is its mean return after adaptation at the end of its budget (`final`), or the mean height of that curve
-//! over the budget (`area`). A run that diverged scores as the worst reporting run of its family; a run that failed, that is
-//! could not be run at all, has no score and is counted apart. Only records of the reporting phase at the chosen setting enter.
+//! over the budget (`area`). A run that diverged scores as the worst finished reporting run of its family (where none finished,
+//! as the worst last evaluation); a run that failed, that is could not be run at all, has no score and is counted apart. Only
+//! records of the reporting phase at the chosen setting enter.
 
 pub mod cell;
+pub mod interval;
 pub mod pooled;
 pub mod verdict;
 
@@ -15,7 +17,6 @@ use crate::math::aggregate::area_under_curve;
 use crate::math::summary::Estimate;
 use crate::record::suite::{Outcome, Phase, RunRecord};
 use crate::record::suite_dir::{SuiteDir, setting_name};
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Resamples of every bootstrap interval.
 pub const RESAMPLES: usize = 2000;
@@ -40,7 +41,8 @@ pub struct Scale {
     pub low: f64,
     /// Return that counts as 1.
     pub high: f64,
-    /// Whether the suite states them; otherwise they are the least and the greatest final return among its reporting runs.
+    /// Whether the suite states them; otherwise they are the least and the greatest final return among its finished reporting runs
+    /// (of the last evaluations, where none finished).
     pub stated: bool,
 }
 
@@ -64,34 +66,6 @@ pub struct Comparison {
     pub pooled: Option<Pooled>,
     /// What limits the above, one sentence each.
     pub notes: Vec<String>,
-}
-
-/// A mean difference with its two-sided interval; `None` if some family has fewer than two pairs.
-///
-/// Families count equally: `1/F sum_f d_f` with standard error `1/F sqrt(sum_f s_f^2 / n_f)` and Student's t with the degrees
-/// of freedom of Welch and Satterthwaite. `level` is the probability outside of the interval.
-pub fn mean_over_families(differences: &[Vec<f64>], level: f64) -> (f64, Option<[f64; 2]>) {
-    let families = differences.len() as f64;
-    let estimates: Vec<f64> = differences.iter().map(|d| crate::math::returns::mean(d)).collect();
-    let mean = estimates.iter().sum::<f64>() / families;
-    if differences.is_empty() || differences.iter().any(|d| d.len() < 2) {
-        return (mean, None);
-    }
-    let variance = |(d, m): (&Vec<f64>, &f64)| {
-        let n = d.len() as f64;
-        d.iter().map(|x| (x - m) * (x - m)).sum::<f64>() / (n - 1.0) / n
-    };
-    let variances: Vec<f64> = differences.iter().zip(&estimates).map(variance).collect();
-    let total: f64 = variances.iter().sum();
-    if total == 0.0 {
-        return (mean, Some([mean; 2]));
-    }
-    let freedom =
-        total * total / variances.iter().zip(differences).map(|(v, d)| v * v / (d.len() - 1) as f64).sum::<f64>();
-    let quantile =
-        StudentsT::new(0.0, 1.0, freedom.max(1.0)).map_or(f64::INFINITY, |t| t.inverse_cdf(1.0 - level / 2.0));
-    let half = quantile * total.sqrt() / families;
-    (mean, Some([mean - half, mean + half]))
 }
 
 /// Grid keys and values.
@@ -133,9 +107,14 @@ pub fn compare(suite: &SuiteDir) -> Comparison {
     for family in &suite.info.families {
         let found: Vec<_> =
             suite.info.arms.iter().filter_map(|a| Some((a, reported(suite, &family.name, a)?))).collect();
-        let scores = |r: &&RunRecord| score(r, family.budget);
-        let runs = || found.iter().flat_map(|(_, (_, runs))| runs.iter().copied());
-        let scored: Vec<Scored> = runs().filter(|r| r.outcome != Outcome::Failed).filter_map(|r| scores(&r)).collect();
+        let scored = |outcome: Outcome| -> Vec<Scored> {
+            let runs = found.iter().flat_map(|(_, (_, runs))| runs.iter());
+            runs.filter(|r| r.outcome == outcome).filter_map(|r| score(r, family.budget)).collect()
+        };
+        let scored = match scored(Outcome::Finished) {
+            finished if finished.is_empty() => scored(Outcome::Diverged), // as far as they came: there is nothing else
+            finished => finished,
+        };
         let least = |f: fn(&Scored) -> f64| scored.iter().map(f).fold(f64::INFINITY, f64::min);
         let worst = (least(|s| s.last), least(|s| s.area));
         let greatest = scored.iter().map(|s| s.last).fold(f64::NEG_INFINITY, f64::max);
@@ -152,7 +131,7 @@ pub fn compare(suite: &SuiteDir) -> Comparison {
     let diverged: usize = cells.iter().map(|c| c.diverged).sum();
     if diverged > 0 {
         let text = format!(
-            "{} diverged and {} scored as the worst reporting run of the family.",
+            "{} diverged and {} scored as the worst finished reporting run of the family.",
             runs_text(diverged),
             was(diverged)
         );
@@ -215,42 +194,4 @@ fn was(count: usize) -> &'static str {
 /// Mean with t-interval of one number of each run.
 pub fn estimate(runs: &[Scored], f: fn(&Scored) -> f64) -> Estimate {
     Estimate::of(&runs.iter().map(f).collect::<Vec<_>>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::{Address, Purpose};
-    use rand_distr::{Distribution, Normal};
-
-    /// 95 % intervals of a mean over three families of 5 pairs: binomial within 4 standard errors (alpha < 1e-4), and the
-    /// negative control that the same interval with the normal quantile in place of Student's covers less.
-    #[test]
-    fn intervals_over_families_cover() {
-        let mut rng = Address::new(5, Purpose::Statistics).stream();
-        let (mut covered, mut narrow, replications) = (0, 0, 4000);
-        for _ in 0..replications {
-            let family = |rng: &mut _, sd: f64| -> Vec<f64> {
-                let normal = Normal::new(0.3, sd).expect("positive");
-                (0..5).map(|_| normal.sample(rng)).collect()
-            };
-            let draws: Vec<Vec<f64>> = [1.0, 0.8, 1.2].iter().map(|sd| family(&mut rng, *sd)).collect();
-            let (mean, interval) = mean_over_families(&draws, 0.05);
-            let [low, high] = interval.expect("enough runs");
-            covered += usize::from(low <= 0.3 && 0.3 <= high);
-            let (_, wide) = mean_over_families(&draws, 0.5);
-            let half = wide.expect("enough runs")[1] - mean;
-            narrow += usize::from((mean - 0.3).abs() <= half);
-        }
-        let rate = f64::from(covered as u32) / f64::from(replications);
-        assert!((rate - 0.95).abs() < 4.0 * (0.95f64 * 0.05 / f64::from(replications)).sqrt(), "{rate}");
-        assert!((narrow as f64) < 0.6 * f64::from(replications), "half of them");
-    }
-
-    #[test]
-    fn no_noise_and_too_few_runs() {
-        assert_eq!(mean_over_families(&[vec![1.0, 1.0], vec![3.0, 3.0]], 0.05), (2.0, Some([2.0, 2.0])));
-        assert_eq!(mean_over_families(&[vec![1.0, 1.0], vec![3.0]], 0.05), (2.0, None));
-        assert!(mean_over_families(&[], 0.05).1.is_none());
-    }
 }

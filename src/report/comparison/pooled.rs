@@ -1,6 +1,7 @@
 //! Statistics over families: normalised scores, stratified bootstrap intervals, and every pair of arms held against each other.
 
-use super::{Cell, RESAMPLES, Scale, mean_over_families};
+use super::interval::mean_over_families;
+use super::{Cell, RESAMPLES, Scale};
 use crate::math::{aggregate, stratified};
 use crate::rng::{Address, Purpose};
 
@@ -39,9 +40,11 @@ pub struct Pair {
     pub first: usize,
     /// Index of the other.
     pub second: usize,
-    /// Mean over families of the mean paired difference of normalised final scores, first minus second, with its 95 % interval.
+    /// Seeds at which both have a run on every family.
+    pub seeds: usize,
+    /// Mean over these seeds and the families of the paired difference of normalised final scores, first minus second.
     pub difference: f64,
-    /// Student's interval (see [`mean_over_families`]).
+    /// Its 95 % interval, Student's over seeds (see [`mean_over_families`]).
     pub interval: Option<[f64; 2]>,
     /// The same at a level that holds for all pairs of arms together (Bonferroni).
     pub joint: Option<[f64; 2]>,
@@ -140,14 +143,14 @@ fn pairs(arms: &[(PooledArm, Vec<&Cell>)], scales: &[&Scale]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (i, (a, a_cells)) in arms.iter().enumerate() {
         for (j, (b, b_cells)) in arms.iter().enumerate().skip(i + 1) {
-            let family = |((a, b), s): ((&&Cell, &&Cell), &&Scale)| -> Vec<f64> {
-                a.pairs(b).map(|(x, y)| s.score(x.last) - s.score(y.last)).collect()
+            let family = |((a, b), s): ((&&Cell, &&Cell), &&Scale)| -> Vec<(u64, f64)> {
+                a.pairs(b).map(|(x, y)| (x.seed, s.score(x.last) - s.score(y.last))).collect()
             };
-            let differences: Vec<Vec<f64>> = a_cells.iter().zip(b_cells).zip(scales).map(family).collect();
-            let (difference, interval) = mean_over_families(&differences, 0.05);
-            let (_, joint) = mean_over_families(&differences, 0.05 / count as f64);
+            let differences: Vec<Vec<(u64, f64)>> = a_cells.iter().zip(b_cells).zip(scales).map(family).collect();
+            let (difference, interval, seeds) = mean_over_families(&differences, 0.05);
+            let (_, joint, _) = mean_over_families(&differences, 0.05 / count as f64);
             let improvement = improvement(&a.scores, &b.scores);
-            pairs.push(Pair { first: i, second: j, difference, interval, joint, improvement });
+            pairs.push(Pair { first: i, second: j, seeds, difference, interval, joint, improvement });
         }
     }
     pairs
@@ -169,6 +172,7 @@ impl Pooled {
             (b, a) if (a, b) == (first, second) => Some(Pair {
                 first,
                 second,
+                seeds: p.seeds,
                 difference: -p.difference,
                 interval: p.interval.map(turn),
                 joint: p.joint.map(turn),

@@ -108,7 +108,7 @@ fn how_much(comparison: &Comparison, pooled: &Pooled, closest: &Pair, runner_up:
     let best = &pooled.arms[closest.first];
     let scale = comparison.scales.iter().find(|s| pooled.families == [s.family.clone()]);
     let interval = match closest.joint {
-        None => " (no interval: that needs two common seeds per family)".to_string(),
+        None => " (no interval: that needs two seeds common to all families)".to_string(),
         Some(ends) if pooled.pairs.len() > 1 => {
             format!("{} (95 % for all {} pairs of arms together)", brackets(Some(ends)), pooled.pairs.len())
         }

@@ -3,7 +3,7 @@
 use super::StudyDir;
 use crate::math::gap::upper_squared;
 use crate::record::stationarity::{EstimatorRuns, SeedRun};
-use crate::report::comparison::mean_over_families;
+use crate::report::comparison::interval::mean_over_groups;
 use crate::report::comparison::verdict::{brackets, digits, list};
 
 /// Gaps below this are zero up to rounding.
@@ -45,7 +45,7 @@ fn rival<'a>(leader: &EstimatorRuns, runs: &'a EstimatorRuns, ground: Ground, co
     let other = |seed: u64| leader.seeds.iter().find(|s| s.seed == seed);
     let difference = |s: &SeedRun| Some(s.r#final.gap_squared - other(s.seed)?.r#final.gap_squared);
     let differences: Vec<f64> = runs.seeds.iter().filter_map(difference).collect();
-    let (difference, joint) = mean_over_families(std::slice::from_ref(&differences), 0.05 / comparisons as f64);
+    let (difference, joint) = mean_over_groups(std::slice::from_ref(&differences), 0.05 / comparisons as f64);
     let interval = match ground {
         Ground::One => None,
         Ground::Seeds => joint,

@@ -1,5 +1,6 @@
 //! Figures per family: learning curves, exact values, gaps, and sensitivity to the step size.
 
+use super::objectives;
 use crate::record::suite::{Outcome, Phase, Point, RunRecord};
 use crate::record::suite_dir::{FamilyInfo, SuiteDir, setting_name};
 use crate::report::comparison::{Cell, Comparison};
@@ -11,11 +12,14 @@ const STEPS: (&str, &str) = ("training steps of the environment", "environment_s
 /// All figures of all families that have runs.
 pub fn figures(suite: &SuiteDir, comparison: &Comparison) -> Vec<Figure> {
     let mut figures = Vec::new();
+    let recorded = objectives::recorded(suite);
     for family in &suite.info.families {
         let arms = arms(suite, comparison, &family.name);
+        let settings: Vec<_> = arms.iter().map(|a| (a.name, a.setting)).collect();
+        let differing = objectives::differing(recorded.as_ref(), &family.name, &settings);
         figures.push(learning(family, &arms));
-        figures.push(values(family, &arms));
-        figures.push(gaps(family, &arms));
+        figures.push(values(family, &arms, &differing));
+        figures.push(gaps(family, &arms, &differing));
         figures.extend(sensitivity(suite, comparison, family));
     }
     figures
@@ -25,6 +29,7 @@ pub fn figures(suite: &SuiteDir, comparison: &Comparison) -> Vec<Figure> {
 struct Arm<'a> {
     index: usize,
     name: &'a str,
+    setting: &'a Vec<(String, f64)>,
     runs: Vec<&'a RunRecord>,
 }
 
@@ -36,7 +41,7 @@ fn arms<'a>(suite: &'a SuiteDir, comparison: &'a Comparison, family: &str) -> Ve
         let mut runs: Vec<&RunRecord> = suite.of(&cell.family, &cell.arm, Phase::Reporting).filter(chosen).collect();
         runs.sort_by_key(|r| r.seed);
         let index = comparison.arms.iter().position(|a| *a == cell.arm).unwrap_or(0);
-        Arm { index, name: &cell.arm, runs }
+        Arm { index, name: &cell.arm, setting: &cell.setting, runs }
     };
     cells.map(arm).collect()
 }
@@ -86,13 +91,13 @@ fn learning(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
     }
 }
 
-fn values(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
+fn values(family: &FamilyInfo, arms: &[Arm<'_>], differing: &str) -> Figure {
     Figure {
         name: format!("value-{}", slug(&family.name)),
         title: format!("Exact objective: {}", family.name),
         caption: format!(
             "V_ζ of the initialisation, enumerated: the discounted return after sampled adaptation, without sampling noise; {}. \
-             Bands: 95 % t-intervals over seeds.",
+             Bands: 95 % t-intervals over seeds.{differing}",
             seeds(arms)
         ),
         x: Axis::linear(STEPS.0, STEPS.1),
@@ -102,7 +107,7 @@ fn values(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
     }
 }
 
-fn gaps(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
+fn gaps(family: &FamilyInfo, arms: &[Arm<'_>], differing: &str) -> Figure {
     let gap = |arm: &Arm<'_>| {
         let mut line = series(arm, |p| p.gap.map(|g| g.gap_squared));
         // one run: its own intervals; several: the mean is resolved where its interval over seeds is above zero
@@ -122,7 +127,7 @@ fn gaps(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
         title: format!("Stationarity gap: {}", family.name),
         caption: format!(
             "Squared norm of the gradient of V_ζ, mean over seeds; {}. Bands: 95 % intervals. Open triangles, below resolution: the interval contains \
-             zero, its upper end is shown.",
+             zero, its upper end is shown.{differing}",
             seeds(arms)
         ),
         x: Axis::linear(STEPS.0, STEPS.1),

@@ -1,6 +1,7 @@
 //! The section of a suite: who won, per family and pooled, with curves and sensitivity, and what is not there yet.
 
 pub mod curves;
+pub mod objectives;
 pub mod pooled;
 pub mod tables;
 
@@ -54,6 +55,13 @@ fn missing(suite: &SuiteDir) -> Vec<String> {
         };
         missing.push(format!("Partial report: {done} of {} runs are done; the suite {state}.", suite.planned));
     }
+    if !suite.info.earlier.is_empty() {
+        let earlier = suite.info.earlier.join(" and ");
+        missing.push(format!(
+            "Mixed versions: some runs were made by version {earlier}, the others by {}; versions may differ in results.",
+            suite.info.version
+        ));
+    }
     for path in &suite.unreadable {
         missing.push(format!("Not readable and left out: {path}."));
     }
@@ -98,17 +106,19 @@ fn lacking(suite: &SuiteDir, arm: &str, family: &str) -> Option<String> {
 fn reading(comparison: &comparison::Comparison) -> Vec<String> {
     let mut reading = vec![
         "The score of a run is its mean undiscounted return after adaptation on evaluation tasks that all arms share: at the end \
-         of the budget (final) or averaged over it (area under the curve). A run that diverged scores as the worst reporting run \
-         of its family."
+         of the budget (final) or averaged over it (area under the curve). A run that diverged scores as the worst finished \
+         reporting run of its family."
             .to_string(),
         "Settings were chosen on tuning seeds; everything but the sensitivity figures shows held-out reporting seeds. Arms have \
          equal budgets of environment steps, not of time."
             .to_string(),
         format!(
-            "Means over seeds and paired differences have Student's t-intervals (over several families with Welch and \
-         Satterthwaite's degrees of freedom). Interquartile means, medians, probabilities and profiles have percentile intervals \
-         of 2000 bootstrap resamples stratified by family.{} All are 95 % intervals over seeds on these families; they say \
-             nothing of other families.",
+            "Means over seeds and paired differences have Student's t-intervals over seeds. Over several families a paired difference \
+             is first averaged over families at each seed that all of them have, because runs of one seed share initial weights and \
+             tasks on every family. Interquartile means, medians, probabilities and profiles have percentile intervals of 2000 \
+             bootstrap resamples stratified by family, as rliable's: they take families as independent although these share seeds, \
+             and are too narrow where what a seed does is alike on several families.{} All are 95 % intervals over seeds on these \
+             families; they say nothing of other families.",
             comparison.narrow()
         ),
     ];
@@ -118,7 +128,7 @@ fn reading(comparison: &comparison::Comparison) -> Vec<String> {
             let origin = if scale.stated {
                 "stated by the suite"
             } else {
-                "least and greatest final return of its reporting runs"
+                "least and greatest final return of its finished reporting runs"
             };
             let (low, high) = (verdict::digits(scale.low), verdict::digits(scale.high));
             Some(format!("{f}: {low} is 0 and {high} is 1 ({origin})"))

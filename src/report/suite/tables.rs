@@ -63,6 +63,7 @@ fn pairs(pooled: &Pooled) -> Table {
         };
         vec![
             Entry::text(format!("{} − {}", name(p.first), name(p.second))),
+            Entry::count(p.seeds),
             Entry::interval(p.difference, p.interval),
             p.joint.map_or_else(
                 || Entry::none(2),
@@ -85,11 +86,13 @@ fn pairs(pooled: &Pooled) -> Table {
     Table {
         name: "table-pairs".into(),
         title: "Every pair of arms".into(),
-        caption: "Difference of normalised final score, paired by seed, mean over families, with its 95 % t-interval and one that \
-                  holds for all pairs together (Bonferroni); the verdict goes by the latter."
+        caption: "Difference of normalised final score, paired by seed and averaged over families at each seed that all families \
+                  have, with its 95 % t-interval over seeds and one that holds for all pairs together (Bonferroni); the verdict \
+                  goes by the latter."
             .into(),
         columns: vec![
             Column::plain("pair", "pair"),
+            Column::plain("seeds", "seeds"),
             Column::interval("difference", "difference"),
             joint,
             Column::interval("P(first beats second)", "probability_of_improvement"),

@@ -2,7 +2,7 @@
 
 use super::{Group, after, before, estimate, gain, windows};
 use crate::math::summary::Estimate;
-use crate::report::comparison::mean_over_families;
+use crate::report::comparison::interval::mean_over_groups;
 use crate::report::comparison::verdict::{brackets, digits, list};
 use crate::report::curve::ends;
 
@@ -87,7 +87,7 @@ fn gap(group: &Group) -> Option<String> {
 fn difference(a: &[f64], b: &[f64], level: f64) -> (f64, Option<[f64; 2]>) {
     // the mean of the means of a and -b is half of the difference
     let opposite: Vec<f64> = b.iter().map(|x| -x).collect();
-    let (half, interval) = mean_over_families(&[a.to_vec(), opposite], level);
+    let (half, interval) = mean_over_groups(&[a.to_vec(), opposite], level);
     (2.0 * half, interval.map(|i| i.map(|x| 2.0 * x)))
 }
 
