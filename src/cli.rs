@@ -17,6 +17,8 @@ Examples:
   stillpoint train my.toml --set outer.estimator=maml --seed 2
   stillpoint evaluate runs/navigation-sgmrl-1-1
   stillpoint compare bandits                   estimators against each other at equal budget
+  stillpoint report RUN_OR_SUITE               one page of figures, tables and who won
+  stillpoint stationarity analytic/a --alpha 4 --inner-batch 2 --beta 2
   stillpoint gradient --mdps my.json --theta zeros --alpha 1 --inner-batch 2 --estimators sgmrl,maml
   stillpoint tasks --show navigation/sgmrl
 
