@@ -17,6 +17,7 @@ mod gradient;
 mod identities;
 mod metagrad;
 mod mutation;
+mod online;
 mod probes;
 mod python;
 mod report;
