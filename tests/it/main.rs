@@ -18,6 +18,7 @@ mod identities;
 mod metagrad;
 mod mutation;
 mod online;
+mod online_actor_critic;
 mod probes;
 mod python;
 mod report;

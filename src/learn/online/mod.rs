@@ -1,5 +1,6 @@
 //! Learners of `online`: one task, one lifetime, meta-parameters that move with every update.
 
+pub mod actor_critic;
 mod arms;
 mod chain;
 
