@@ -8,12 +8,14 @@ use std::path::PathBuf;
 pub const EXAMPLES: &str = "\
 Examples:
   stillpoint online signal-noise                 one discount per state of a chain, in a second
+  stillpoint online cartpole                     an actor-critic that learns gamma and lambda
+  stillpoint online cartpole --check-gradient    its meta-gradient beside finite differences
   stillpoint online five-arm-control --out arms
   stillpoint online five-arm-control --set meta.optimiser=sgd --set meta.beta=1
   stillpoint online my.toml --seed 2 --set inner.alpha=0.2
   stillpoint online --resume --out arms
 
-Shipped configurations: five-arm-biased-critic, five-arm-control, five-arm-fixed, negated-pairs, signal-noise;
+Shipped configurations: cartpole, five-arm-biased-critic, five-arm-control, five-arm-fixed, negated-pairs, signal-noise;
 configs/README.md says what each shows and explains the keys.";
 
 #[derive(Args, Debug)]
@@ -39,12 +41,15 @@ pub struct Online {
     /// A few updates only; explicit flags win
     #[arg(long)]
     smoke: bool,
+    /// Print the actor-critic's meta-gradient beside finite differences; writes nothing
+    #[arg(long, conflicts_with_all = ["resume", "out", "force"])]
+    check_gradient: bool,
 }
 
 impl Online {
     /// What is asked.
     pub fn request(self, quiet: bool) -> Request {
-        let Online { config, set, out, seed, resume, force, smoke } = self;
-        Request { config, set, out, seed, resume, force, smoke, quiet }
+        let Online { config, set, out, seed, resume, force, smoke, check_gradient } = self;
+        Request { config, set, out, seed, resume, force, smoke, check_gradient, quiet }
     }
 }

@@ -3,14 +3,15 @@
 //! ```text
 //! DIR/run.json        as that of `train`; `iteration` counts updates
 //! DIR/config.toml     resolved configuration
-//! DIR/metrics.jsonl   one [`Row`] per update; its keys that contain `seconds` depend on the machine
+//! DIR/metrics.jsonl   one row per update; its keys that contain `seconds` depend on the machine
 //! DIR/state.json      everything that changes, after some update whose row is on disk
 //! ```
 
 use super::run::{self, Info, Session, Status};
 use super::tail::{Format, Tail};
 use super::{Fault, file, rows};
-use crate::learn::online::{Row, State};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -21,24 +22,27 @@ pub const STATE: &str = "state.json";
 
 /// One row as read back.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Logged {
+pub struct Logged<R> {
     /// What the learner reported.
-    pub row: Row,
+    pub row: R,
+    /// Its update, from 1.
+    pub update: u64,
     /// Wall time of the run so far, summed over its sessions.
     pub seconds_since_start: f64,
     /// Where the line ends in the file.
     end: u64,
 }
 
-fn parse(text: &str, _: usize, end: u64) -> Result<Logged, String> {
+fn parse<R: DeserializeOwned>(text: &str, _: usize, end: u64) -> Result<Logged<R>, String> {
     let map: Map<String, Value> = serde_json::from_str(text).map_err(|e| e.to_string())?;
     let seconds_since_start = map.get("seconds_since_start").and_then(Value::as_f64).unwrap_or(0.0);
+    let update = map.get("update").and_then(Value::as_u64).ok_or("no `update`")?;
     let row = serde_json::from_value(Value::Object(map)).map_err(|e| e.to_string())?;
-    Ok(Logged { row, seconds_since_start, end })
+    Ok(Logged { row, update, seconds_since_start, end })
 }
 
-fn check(logged: &Logged, number: usize) -> Result<(), String> {
-    match logged.row.update {
+fn check<R>(logged: &Logged<R>, number: usize) -> Result<(), String> {
+    match logged.update {
         i if i == number as u64 => Ok(()),
         i => Err(format!("`update` must be {number} here, found {i}")),
     }
@@ -48,7 +52,7 @@ fn check(logged: &Logged, number: usize) -> Result<(), String> {
 ///
 /// # Errors
 /// The file is unreadable, or a line that is not the last is no row.
-pub fn read(dir: &Path) -> Result<Vec<Logged>, Fault> {
+pub fn read<R: DeserializeOwned>(dir: &Path) -> Result<Vec<Logged<R>>, Fault> {
     Tail::new(dir.join(rows::NAME), Format { what: "a row of an online run", parse, check }).all()
 }
 
@@ -65,7 +69,7 @@ impl Run {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn start(session: Session, config: &str, state: &State) -> Result<Run, Fault> {
+    pub fn start<S: Serialize>(session: Session, config: &str, state: &S) -> Result<Run, Fault> {
         Info::new(Status::Starting, 0, None).write(session.dir())?;
         file::replace_durably(&session.dir().join(run::CONFIG), config.as_bytes())?;
         let path = session.dir().join(rows::NAME);
@@ -81,7 +85,7 @@ impl Run {
     ///
     /// # Errors
     /// A file is missing or not what its name says, or the system refuses.
-    pub fn resume(session: Session) -> Result<Result<(Run, State), Session>, Fault> {
+    pub fn resume<S: DeserializeOwned>(session: Session) -> Result<Result<(Run, S), Session>, Fault> {
         let dir = session.dir().to_path_buf();
         let (state_path, path) = (dir.join(STATE), dir.join(rows::NAME));
         let bad = |path: &Path, why: String| Fault::Unusable(format!("{}: {why}", path.display()));
@@ -89,14 +93,16 @@ impl Run {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Err(session)),
             other => other.map_err(|e| file::io(&state_path, "cannot be read", &e))?,
         };
-        let state: State =
-            serde_json::from_str(&text).map_err(|e| bad(&state_path, format!("not the state of a run: {e}")))?;
-        let logged = read(&dir)?;
-        if (logged.len() as u64) < state.update {
-            let why = format!("{} rows, but the state is that after update {}", logged.len(), state.update);
+        let broken = |e: serde_json::Error| bad(&state_path, format!("not the state of such a run: {e}"));
+        let value: Value = serde_json::from_str(&text).map_err(broken)?;
+        let update = value.get("update").and_then(Value::as_u64).unwrap_or(0);
+        let state: S = serde_json::from_value(value).map_err(broken)?;
+        let logged = read::<Value>(&dir)?;
+        if (logged.len() as u64) < update {
+            let why = format!("{} rows, but the state is that after update {update}", logged.len());
             return Err(bad(&path, why));
         }
-        let last = state.update.checked_sub(1).map(|i| &logged[i as usize]);
+        let last = update.checked_sub(1).map(|i| &logged[i as usize]);
         let length = last.map_or(0, |r| r.end);
         let cut = || -> std::io::Result<File> {
             let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
@@ -105,7 +111,7 @@ impl Run {
             Ok(file)
         };
         let rows = cut().map_err(|e| file::io(&path, "cannot be written", &e))?;
-        Info::new(Status::Running, state.update, None).write(&dir)?;
+        Info::new(Status::Running, update, None).write(&dir)?;
         let elapsed = last.map_or(0.0, |r| r.seconds_since_start);
         Ok(Ok((Run { session, path, rows, elapsed }, state)))
     }
@@ -124,7 +130,7 @@ impl Run {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn append(&mut self, row: &Row, seconds: &[(&str, f64)]) -> Result<(), Fault> {
+    pub fn append<R: Serialize>(&mut self, row: &R, seconds: &[(&str, f64)]) -> Result<(), Fault> {
         let broken = |e: serde_json::Error| Fault::Io(format!("{}: {e}", rows::NAME));
         let mut value = serde_json::to_value(row).map_err(broken)?;
         if let Value::Object(map) = &mut value {
@@ -138,7 +144,7 @@ impl Run {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn save(&mut self, state: &State) -> Result<(), Fault> {
+    pub fn save<S: Serialize>(&mut self, state: &S) -> Result<(), Fault> {
         self.rows.sync_data().map_err(|e| file::io(&self.path, "cannot be synced", &e))?;
         let path = self.dir().join(STATE);
         let text = serde_json::to_string(state).map_err(|e| Fault::Io(format!("{}: {e}", path.display())))?;

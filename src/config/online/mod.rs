@@ -1,13 +1,15 @@
 //! Configurations of `online`: raw mirror to validated plan, and back to a file in which every key is written out.
 
+mod control;
 mod raw;
 pub mod shipped;
 
 use super::checks::{self, Checked};
 use super::overrides::Origin;
 use super::{Error, Fault, Overrides, tree};
+use crate::config::plan::FamilyChoice;
 use crate::estimator::online::{Mode, OuterReturn, Rail, Setting};
-use crate::learn::online::{Options, Task};
+use crate::learn::online::{Options, Task, actor_critic};
 use crate::optim::Optimiser;
 use std::path::Path;
 
@@ -30,7 +32,26 @@ pub struct Plan {
     /// Last updates that the closing report averages over.
     pub average: u64,
     /// What is learned, and how.
-    pub options: Options,
+    pub learner: Choice,
+}
+
+/// Learner of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Choice {
+    /// A small task with a learner of its own.
+    Small(Options),
+    /// The actor-critic on one task of a family.
+    ActorCritic(FamilyChoice, actor_critic::Options),
+}
+
+impl Plan {
+    /// Updates of the whole run.
+    pub fn updates(&self) -> u64 {
+        match &self.learner {
+            Choice::Small(options) => options.updates,
+            Choice::ActorCritic(_, options) => options.updates,
+        }
+    }
 }
 
 /// Loads CONFIG: a path, or the name of a shipped configuration.
@@ -62,13 +83,53 @@ pub fn parse(text: &str, source: &str, format: tree::Format, overrides: &Overrid
         }
     }
     origin.apply(&mut table)?;
+    if let Some(toml::Value::String(name)) = table.get("family") {
+        let family = toml::Table::from_iter([("name".to_string(), toml::Value::String(name.clone()))]);
+        table.insert("family".into(), toml::Value::Table(family));
+    }
     raw::Raw::from_table(table).and_then(plan).map_err(|fault| origin.error(fault))
 }
 
 fn plan(raw: raw::Raw) -> Checked<Plan> {
-    let Some(task_name) = raw.task.name else {
-        return Err(Fault::new("task.name", "is needed: signal-noise, negated-pairs or arms"));
+    let updates = checks::count("updates", raw.updates.unwrap_or(5000) as usize, MAX_UPDATES)? as u64;
+    let average = checks::count("average", raw.average.unwrap_or(1) as usize, updates as usize)? as u64;
+    let seed = raw.seed.unwrap_or(1);
+    if i64::try_from(seed).is_err() {
+        return Err(Fault::new("seed", format!("must be a whole number from 0 to 2^63 - 1, found {seed}")));
+    }
+    let name = match &raw.name {
+        Some(name) => checks::run_name("name", name.clone())?,
+        None => "online".into(),
     };
+    let learner = match (&raw.task, &raw.family) {
+        (Some(_), Some(_)) => return Err(Fault::new("family", "a run has either a `task` or a `family`")),
+        (None, Some(family)) => control::choice(&raw, family, updates)?,
+        _ => Choice::Small(small(raw, updates)?),
+    };
+    Ok(Plan { name, seed, average, learner })
+}
+
+/// The learner of a small task.
+fn small(raw: raw::Raw, updates: u64) -> Checked<Options> {
+    let given = raw.task.unwrap_or_default();
+    let Some(task_name) = given.name else {
+        let why = "is needed: signal-noise, negated-pairs or arms; or a section [family] for the actor-critic";
+        return Err(Fault::new("task.name", why));
+    };
+    let others = [
+        ("actors", raw.actors.is_some()),
+        ("network", raw.network.is_some()),
+        ("policy_cost", raw.policy_cost.is_some()),
+        ("value_cost", raw.value_cost.is_some()),
+        ("entropy_cost", raw.entropy_cost.is_some()),
+        ("inner.beta", raw.inner.beta.is_some()),
+        ("inner.clip_norm", raw.inner.clip_norm.is_some()),
+        ("outer.gamma", raw.outer.as_ref().is_some_and(|o| o.gamma.is_some())),
+        ("outer.lambda", raw.outer.as_ref().is_some_and(|o| o.lambda.is_some())),
+    ];
+    for (key, is_given) in others {
+        idle(key, is_given, "it belongs to the actor-critic, which needs a section [family]")?;
+    }
     let is_chain = task_name != raw::TaskName::Arms;
     if is_chain {
         idle("inner.entropy", raw.inner.entropy.is_some(), "a chain has no policy, so no entropy")?;
@@ -76,18 +137,8 @@ fn plan(raw: raw::Raw) -> Checked<Plan> {
     } else {
         idle("lambda", raw.lambda.is_some(), "arms have exact returns, so no lambda")?;
     }
-    let updates = checks::count("updates", raw.updates.unwrap_or(5000) as usize, MAX_UPDATES)? as u64;
-    let average = checks::count("average", raw.average.unwrap_or(1) as usize, updates as usize)? as u64;
-    let seed = raw.seed.unwrap_or(1);
-    if i64::try_from(seed).is_err() {
-        return Err(Fault::new("seed", format!("must be a whole number from 0 to 2^63 - 1, found {seed}")));
-    }
-    let name = match raw.name {
-        Some(name) => checks::run_name("name", name)?,
-        None => "online".into(),
-    };
-    let gamma = setting("gamma", &raw.gamma, 0.95)?;
-    let lambda = setting("lambda", &raw.lambda.unwrap_or_default(), 1.0)?;
+    let gamma = setting("gamma", &raw.gamma, 0.95, 1.0)?;
+    let lambda = setting("lambda", &raw.lambda.unwrap_or_default(), 1.0, 1.0)?;
     let is_learned = [gamma.mode, lambda.mode].map(|mode| mode == Mode::Meta);
     if is_learned == [true, true] {
         let why = "must be `fixed` or `scheduled` while `gamma.mode` is `meta`: a chain learns one of the two";
@@ -100,8 +151,8 @@ fn plan(raw: raw::Raw) -> Checked<Plan> {
         idle("outer", raw.outer.is_some(), why)?;
     }
     let (meta, rail) = meta(&raw.meta.unwrap_or_default())?;
-    let options = Options {
-        task: task(task_name, raw.task)?,
+    Ok(Options {
+        task: task(task_name, given)?,
         alpha: checks::positive("inner.alpha", raw.inner.alpha.unwrap_or(0.1), MAX)?,
         entropy: checks::within("inner.entropy", raw.inner.entropy.unwrap_or(0.0), 0.0, MAX)?,
         gamma,
@@ -109,12 +160,12 @@ fn plan(raw: raw::Raw) -> Checked<Plan> {
         outer: match raw.outer.unwrap_or_default().critic {
             None | Some(raw::Critic::Unbiased) => OuterReturn::Unbiased,
             Some(raw::Critic::Inner) => OuterReturn::InnerCritic,
+            Some(_) => return Err(Fault::new("outer.critic", "must be `unbiased` or `inner` with arms")),
         },
         meta,
         rail,
         updates,
-    };
-    Ok(Plan { name, seed, average, options })
+    })
 }
 
 /// Refuses a key that would have no effect.
@@ -152,11 +203,11 @@ fn task(name: raw::TaskName, raw: raw::Task) -> Checked<Task> {
     }
 }
 
-fn setting(section: &str, raw: &raw::Setting, default: f64) -> Checked<Setting> {
+fn setting(section: &str, raw: &raw::Setting, default: f64, most: f64) -> Checked<Setting> {
     let key = |leaf: &str| format!("{section}.{leaf}");
     let (low, high) = (raw.low.unwrap_or(0.0), raw.high.unwrap_or(1.0));
-    checks::within(&key("low"), low, 0.0, 1.0)?;
-    checks::within(&key("high"), high, 0.0, 1.0)?;
+    checks::within(&key("low"), low, 0.0, most)?;
+    checks::within(&key("high"), high, 0.0, most)?;
     let mode = match (raw.mode.unwrap_or(raw::Mode::Fixed), raw.end) {
         (raw::Mode::Scheduled, Some(end)) => Mode::Scheduled { end },
         (raw::Mode::Scheduled, None) => return Err(Fault::new(key("end"), "is needed where the mode is `scheduled`")),
@@ -205,7 +256,24 @@ fn meta(raw: &raw::Meta) -> Checked<(Optimiser, Rail)> {
 
 /// TOML text that loads to a plan equal to `plan`.
 pub fn resolved(plan: &Plan) -> String {
-    let options = &plan.options;
+    let raw = match &plan.learner {
+        Choice::Small(options) => small_section(options),
+        Choice::ActorCritic(family, options) => control::section(family, options),
+    };
+    let raw = raw::Raw {
+        name: Some(plan.name.clone()),
+        seed: Some(plan.seed),
+        updates: Some(plan.updates()),
+        average: Some(plan.average),
+        ..raw
+    };
+    match toml::to_string(&raw) {
+        Ok(text) => format!("# Resolved configuration: every key that has an effect, defaults included.\n{text}"),
+        Err(e) => unreachable!("a plan always has a TOML form: {e}"),
+    }
+}
+
+fn small_section(options: &Options) -> raw::Raw {
     let is_chain = options.task.chain().is_some();
     let is_learned = [options.gamma.mode, options.lambda.mode].contains(&Mode::Meta);
     let (name, delays, rewards) = match &options.task {
@@ -217,21 +285,15 @@ pub fn resolved(plan: &Plan) -> String {
         OuterReturn::Unbiased => raw::Critic::Unbiased,
         OuterReturn::InnerCritic => raw::Critic::Inner,
     };
-    let raw = raw::Raw {
-        name: Some(plan.name.clone()),
-        seed: Some(plan.seed),
-        updates: Some(options.updates),
-        average: Some(plan.average),
-        task: raw::Task { name: Some(name), delays, rewards },
-        inner: raw::Inner { alpha: Some(options.alpha), entropy: (!is_chain).then_some(options.entropy) },
+    let entropy = (!is_chain).then_some(options.entropy);
+    raw::Raw {
+        task: Some(raw::Task { name: Some(name), delays, rewards }),
+        inner: raw::Inner { alpha: Some(options.alpha), entropy, ..raw::Inner::default() },
         gamma: setting_section(&options.gamma),
         lambda: is_chain.then(|| setting_section(&options.lambda)),
-        outer: (!is_chain && is_learned).then_some(raw::Outer { critic: Some(critic) }),
-        meta: is_learned.then(|| meta_section(options)),
-    };
-    match toml::to_string(&raw) {
-        Ok(text) => format!("# Resolved configuration: every key that has an effect, defaults included.\n{text}"),
-        Err(e) => unreachable!("a plan always has a TOML form: {e}"),
+        outer: (!is_chain && is_learned).then_some(raw::Outer { critic: Some(critic), ..raw::Outer::default() }),
+        meta: is_learned.then(|| meta_section(options.meta, &options.rail)),
+        ..raw::Raw::default()
     }
 }
 
@@ -250,16 +312,15 @@ fn setting_section(setting: &Setting) -> raw::Setting {
     }
 }
 
-fn meta_section(options: &Options) -> raw::Meta {
-    let rail = &options.rail;
+fn meta_section(optimiser: Optimiser, rail: &Rail) -> raw::Meta {
     let common = raw::Meta {
-        beta: Some(options.meta.rate()),
+        beta: Some(optimiser.rate()),
         limit: Some(rail.limit),
         clamp: rail.clamp,
         warm_up: Some(rail.warm_up),
         ..raw::Meta::default()
     };
-    match options.meta {
+    match optimiser {
         Optimiser::Adam { beta1, beta2, epsilon, .. } => raw::Meta {
             optimiser: Some(raw::Optimiser::Adam),
             beta1: Some(beta1),

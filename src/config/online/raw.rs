@@ -15,8 +15,18 @@ pub struct Raw {
     pub updates: Option<u64>,
     /// Last updates that the closing report averages over.
     pub average: Option<u64>,
-    /// The task.
-    pub task: Task,
+    /// A small task with a learner of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
+    /// `name` and the parameters of a family, for the actor-critic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<toml::Table>,
+    /// Actors of the actor-critic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actors: Option<Actors>,
+    /// Network of the actor-critic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
     /// Inner update.
     pub inner: Inner,
     /// Discount.
@@ -24,6 +34,15 @@ pub struct Raw {
     /// Trace parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lambda: Option<Setting>,
+    /// Factor of the policy-gradient term.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_cost: Option<Setting>,
+    /// Factor of the value term.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_cost: Option<Setting>,
+    /// Factor of the entropy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entropy_cost: Option<Setting>,
     /// Outer loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outer: Option<Outer>,
@@ -64,6 +83,30 @@ pub struct Inner {
     pub alpha: Option<f64>,
     /// Factor of the entropy.
     pub entropy: Option<f64>,
+    /// Step size of Adam (actor-critic).
+    pub beta: Option<f64>,
+    /// Largest norm of the gradient (actor-critic).
+    pub clip_norm: Option<f64>,
+}
+
+/// Section `[actors]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Actors {
+    /// Copies of the task.
+    pub count: Option<usize>,
+    /// Steps of each between two updates.
+    pub length: Option<usize>,
+}
+
+/// Section `[network]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// Width of each hidden layer.
+    pub hidden: Option<Vec<usize>>,
+    /// Size of the embedding of gamma and lambda.
+    pub embedding: Option<usize>,
 }
 
 /// Sections `[gamma]` and `[lambda]`.
@@ -100,6 +143,10 @@ pub enum Mode {
 pub struct Outer {
     /// Where the outer advantage comes from.
     pub critic: Option<Critic>,
+    /// gamma' (actor-critic).
+    pub gamma: Option<f64>,
+    /// lambda' (actor-critic).
+    pub lambda: Option<f64>,
 }
 
 /// Sources of the outer advantage.
@@ -110,6 +157,10 @@ pub enum Critic {
     Unbiased,
     /// The critic of the inner gamma.
     Inner,
+    /// The learner's critic.
+    Shared,
+    /// A second value head, regressed on the targets of gamma' and lambda'.
+    Separate,
 }
 
 /// Section `[meta]`.

@@ -10,7 +10,14 @@ macro_rules! configurations {
     };
 }
 
-configurations!("five-arm-biased-critic", "five-arm-control", "five-arm-fixed", "negated-pairs", "signal-noise");
+configurations!(
+    "cartpole",
+    "five-arm-biased-critic",
+    "five-arm-control",
+    "five-arm-fixed",
+    "negated-pairs",
+    "signal-noise"
+);
 
 /// Text of the configuration `name`.
 pub fn text(name: &str) -> Option<&'static str> {

@@ -99,6 +99,8 @@ pub struct Row {
     pub frames: u64,
 }
 
+super::updates!(Learner, State, Row);
+
 type Net = Free<ConditionedMlp>;
 type Data = Unroll<f64, f64>;
 
@@ -184,6 +186,15 @@ impl Learner {
     pub fn restore(&mut self, state: State) {
         self.state = state;
         self.refill();
+    }
+
+    /// Whether `state` is one of this learner's.
+    pub fn fits(&self, state: &State) -> bool {
+        let sizes = |s: &State| {
+            let inner = [s.inner.first.len(), s.inner.second.len(), s.moments.first.len(), s.moments.second.len()];
+            (s.theta.len(), s.logits.len(), inner, s.actors.states.len(), s.actors.ages.len(), s.actors.returns.len())
+        };
+        sizes(state) == sizes(&self.state)
     }
 
     /// Where it stands.
@@ -328,7 +339,7 @@ impl Learner {
             *moved.get_mut(tunable) += h;
             self.advance(&moved, &seen).1.iter().zip(&found.ascent).map(|(x, u)| x * u).sum()
         };
-        let h = 1e-4;
+        let h = 1e-5; // Adam's step bends sharply where a gradient's coordinate is near zero
         let one = |(tunable, exact): (Tunable, &f64)| {
             let wide = along(tunable, 2.0 * h) - along(tunable, -2.0 * h);
             let narrow = along(tunable, h) - along(tunable, -h);

@@ -159,7 +159,59 @@ struct Inner {
     frames: u64,
 }
 
-/// A learner on one task.
+/// What a driver asks of any learner of `online`.
+pub trait Updates {
+    /// What an update reports.
+    type Row;
+    /// Everything that changes from update to update.
+    type State;
+    /// Where it stands.
+    fn state(&self) -> &Self::State;
+    /// Updates done.
+    fn done(&self) -> u64;
+    /// Whether `state` is one of this learner's.
+    fn fits(&self, state: &Self::State) -> bool;
+    /// Goes on from `state`, which fits.
+    fn restore(&mut self, state: Self::State);
+    /// What the safety rail has seen.
+    fn rail(&self) -> &RailState;
+    /// One update.
+    ///
+    /// # Errors
+    /// A number was not finite; the state is that before the update.
+    fn update(&mut self) -> Result<Self::Row, Diverged>;
+}
+
+macro_rules! updates {
+    ($learner:ty, $state:ty, $row:ty) => {
+        impl crate::learn::online::Updates for $learner {
+            type Row = $row;
+            type State = $state;
+            fn state(&self) -> &$state {
+                self.state()
+            }
+            fn done(&self) -> u64 {
+                self.state().update
+            }
+            fn fits(&self, state: &$state) -> bool {
+                self.fits(state)
+            }
+            fn restore(&mut self, state: $state) {
+                self.restore(state);
+            }
+            fn rail(&self) -> &crate::estimator::online::RailState {
+                &self.state().rail
+            }
+            fn update(&mut self) -> Result<$row, crate::learn::online::Diverged> {
+                self.step()
+            }
+        }
+    };
+}
+use updates;
+updates!(Learner, State, Row);
+
+/// A learner on one small task.
 #[derive(Clone, Debug)]
 pub struct Learner {
     options: Options,
