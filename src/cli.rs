@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod online;
 mod stationarity;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("STILLPOINT_COMMIT"), ")");
@@ -53,6 +54,9 @@ enum Command {
     /// Follow an ascent and its stationarity gap, beside what the theory promises.
     #[command(after_help = stationarity::EXAMPLES)]
     Stationarity(stationarity::Stationarity),
+    /// Adapt gamma and lambda online, by meta-gradients within one task.
+    #[command(after_help = online::EXAMPLES)]
+    Online(online::Online),
     /// Watch a run while it trains, or look at one that has ended.
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(Watch),
@@ -381,6 +385,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             quiet,
         }),
         Command::Stationarity(s) => app::stationarity::run(s.request(quiet)),
+        Command::Online(o) => app::online::run(o.request(quiet)),
         Command::Watch(Watch { run, plain, once, every }) => {
             app::watch::run(app::watch::Request { run, plain, once, every, quiet })
         }
@@ -450,6 +455,7 @@ mod tests {
             "evaluate r -q",
             "gradient c -q",
             "stationarity c -q",
+            "online c -q",
             "watch r -q",
             "report r -q",
             "compare s -q",

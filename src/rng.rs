@@ -21,6 +21,8 @@ pub enum Purpose {
     Statistics = 6,
     /// Probing a learner from outside (never touches the training streams).
     Measure = 7,
+    /// Episodes and environments of a single task (`online`).
+    Online = 8,
 }
 
 /// Address of one stream. The 256-bit ChaCha key *is* the address, so distinct addresses never share a stream.

@@ -44,19 +44,22 @@ impl Progress {
     pub fn row(&self, row: &Row) {
         let [Some(first), Some(last)] = [row.returns.first(), row.returns.last()] else { return };
         let (before, after) = (first.mean, last.mean);
+        self.tell(row.iteration, || format!("return {before:.2} before, {after:.2} after adaptation"));
+    }
+
+    /// Iteration `i` is done; `what` is said of it where somebody sees it.
+    pub fn tell(&self, i: u64, what: impl Fn() -> String) {
         match &self.sink {
             Sink::Nothing => {}
             Sink::Bar(bar) => {
-                bar.set_position(row.iteration);
-                bar.set_message(format!("return {before:.2} before, {after:.2} after adaptation"));
+                bar.set_position(i);
+                bar.set_message(what());
             }
             Sink::Lines => {
-                let (i, n) = (row.iteration, self.total);
+                let n = self.total;
                 if i * LINES / n.max(1) != (i - 1) * LINES / n.max(1) {
                     let seconds = self.begun.elapsed().as_secs_f64();
-                    let line = format!(
-                        "iteration {i}/{n}, return {before:.2} before, {after:.2} after adaptation, {seconds:.1} s"
-                    );
+                    let line = format!("iteration {i}/{n}, {}, {seconds:.1} s", what());
                     let _ = writeln!(std::io::stderr(), "{line}"); // a closed stderr must not end the run
                 }
             }

@@ -9,6 +9,7 @@ pub use differential::{Differential, Moving};
 pub use rule::{Rule, clip_differential};
 
 use crate::math::real::Real;
+use serde::{Deserialize, Serialize};
 
 /// Outer optimiser. All ascend.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +65,7 @@ impl RmsPropDialect {
 }
 
 /// Moments an optimiser carries between steps.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State<F> {
     /// Steps taken.
     pub steps: u64,

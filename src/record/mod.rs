@@ -21,6 +21,7 @@ pub mod file;
 pub mod gap;
 pub mod live;
 pub mod lock;
+pub mod online;
 pub mod rows;
 pub mod run;
 pub mod selection;

@@ -1,7 +1,7 @@
 //! The run directory as a whole: claiming, locking, creating, resuming, closing, and opening for reading.
 
 use super::lock::{self, Lock};
-use super::{Fault, checkpoint, events, file, gap, rows};
+use super::{Fault, checkpoint, events, file, gap, online, rows};
 use crate::learn::meta::{Row, State};
 use crate::math::real::Real;
 use crate::policy::TensorSpec;
@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const LOCK: &str = lock::NAME;
 const INFO: &str = "run.json";
-const CONFIG: &str = "config.toml";
+pub(super) const CONFIG: &str = "config.toml";
 
 /// Directory in a run or a suite that `report` writes to; it is no part of the run, and stays when the run is replaced.
 pub const REPORT: &str = "report";
@@ -49,11 +49,11 @@ pub struct Info {
 }
 
 impl Info {
-    fn new(status: Status, iteration: u64, reason: Option<String>) -> Info {
+    pub(super) fn new(status: Status, iteration: u64, reason: Option<String>) -> Info {
         Info { program: "stillpoint".into(), version: env!("CARGO_PKG_VERSION").into(), status, iteration, reason }
     }
 
-    fn write(&self, dir: &Path) -> Result<(), Fault> {
+    pub(super) fn write(&self, dir: &Path) -> Result<(), Fault> {
         let text = serde_json::to_string_pretty(self).unwrap_or_default();
         file::replace_durably(&dir.join(INFO), format!("{text}\n").as_bytes())
     }
@@ -76,7 +76,8 @@ pub enum Contents {
 
 fn is_ours(name: &str) -> bool {
     let plain = name.strip_suffix(file::TEMPORARY).unwrap_or(name);
-    [LOCK, INFO, CONFIG, rows::NAME, gap::NAME, checkpoint::FOLDER].contains(&plain) || events::is_event_file(plain)
+    [LOCK, INFO, CONFIG, rows::NAME, online::STATE, gap::NAME, checkpoint::FOLDER].contains(&plain)
+        || events::is_event_file(plain)
 }
 
 /// Looks at `dir`.

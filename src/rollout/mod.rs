@@ -1,5 +1,7 @@
 //! The only code that steps an environment: episodes of one task in lockstep, so that the network sees a batch.
 
+pub mod actors;
+
 use crate::batch::{Actions, Batch};
 use crate::diff::Tape;
 use crate::math::real::Real;

@@ -17,6 +17,8 @@ mod gradient;
 mod identities;
 mod metagrad;
 mod mutation;
+mod online;
+mod online_actor_critic;
 mod probes;
 mod python;
 mod report;

@@ -1,0 +1,333 @@
+//! Configurations of `online`: raw mirror to validated plan, and back to a file in which every key is written out.
+
+mod control;
+mod raw;
+pub mod shipped;
+
+use super::checks::{self, Checked};
+use super::overrides::Origin;
+use super::{Error, Fault, Overrides, tree};
+use crate::config::plan::FamilyChoice;
+use crate::estimator::online::{Mode, OuterReturn, Rail, Setting};
+use crate::learn::online::{Options, Task, actor_critic};
+use crate::optim::Optimiser;
+use std::path::Path;
+
+/// Most updates.
+const MAX_UPDATES: usize = 1_000_000_000;
+/// Most arms.
+const MAX_ARMS: usize = 10_000;
+/// Largest step size, delay, reward or limit.
+const MAX: f64 = 1e9;
+/// Updates under `--smoke`.
+const SMOKE: u64 = 20;
+
+/// A validated configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Name of the run.
+    pub name: String,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// Last updates that the closing report averages over.
+    pub average: u64,
+    /// What is learned, and how.
+    pub learner: Choice,
+}
+
+/// Learner of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Choice {
+    /// A small task with a learner of its own.
+    Small(Options),
+    /// The actor-critic on one task of a family.
+    ActorCritic(FamilyChoice, actor_critic::Options),
+}
+
+impl Plan {
+    /// Updates of the whole run.
+    pub fn updates(&self) -> u64 {
+        match &self.learner {
+            Choice::Small(options) => options.updates,
+            Choice::ActorCritic(_, options) => options.updates,
+        }
+    }
+}
+
+/// Loads CONFIG: a path, or the name of a shipped configuration.
+///
+/// # Errors
+/// Names the file or flag, the key and what is allowed.
+pub fn load(name: &str, overrides: &Overrides) -> Result<Plan, Error> {
+    let path = Path::new(name);
+    if path.exists() && !path.is_dir() {
+        return parse(&super::read_text(path)?, name, tree::Format::of(path), overrides);
+    }
+    match shipped::text(name) {
+        Some(text) => parse(text, &format!("configuration {name}"), tree::Format::Toml, overrides),
+        None => Err(shipped::missing(name)),
+    }
+}
+
+/// Parses and validates `text`; `source` names it in messages.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(text: &str, source: &str, format: tree::Format, overrides: &Overrides) -> Result<Plan, Error> {
+    let origin = Origin::new(source, overrides)?;
+    let mut table = tree::parse(text, format).map_err(|message| origin.whole(message))?;
+    if overrides.smoke {
+        table.insert("updates".into(), toml::Value::Integer(SMOKE as i64));
+        if table.get("average").and_then(toml::Value::as_integer).is_some_and(|n| n > SMOKE as i64) {
+            table.insert("average".into(), toml::Value::Integer(SMOKE as i64));
+        }
+    }
+    origin.apply(&mut table)?;
+    if let Some(toml::Value::String(name)) = table.get("family") {
+        let family = toml::Table::from_iter([("name".to_string(), toml::Value::String(name.clone()))]);
+        table.insert("family".into(), toml::Value::Table(family));
+    }
+    raw::Raw::from_table(table).and_then(plan).map_err(|fault| origin.error(fault))
+}
+
+fn plan(raw: raw::Raw) -> Checked<Plan> {
+    let updates = checks::count("updates", raw.updates.unwrap_or(5000) as usize, MAX_UPDATES)? as u64;
+    let average = checks::count("average", raw.average.unwrap_or(1) as usize, updates as usize)? as u64;
+    let seed = raw.seed.unwrap_or(1);
+    if i64::try_from(seed).is_err() {
+        return Err(Fault::new("seed", format!("must be a whole number from 0 to 2^63 - 1, found {seed}")));
+    }
+    let name = match &raw.name {
+        Some(name) => checks::run_name("name", name.clone())?,
+        None => "online".into(),
+    };
+    let learner = match (&raw.task, &raw.family) {
+        (Some(_), Some(_)) => return Err(Fault::new("family", "a run has either a `task` or a `family`")),
+        (None, Some(family)) => control::choice(&raw, family, updates)?,
+        _ => Choice::Small(small(raw, updates)?),
+    };
+    Ok(Plan { name, seed, average, learner })
+}
+
+/// The learner of a small task.
+fn small(raw: raw::Raw, updates: u64) -> Checked<Options> {
+    let given = raw.task.unwrap_or_default();
+    let Some(task_name) = given.name else {
+        let why = "is needed: signal-noise, negated-pairs or arms; or a section [family] for the actor-critic";
+        return Err(Fault::new("task.name", why));
+    };
+    let others = [
+        ("actors", raw.actors.is_some()),
+        ("network", raw.network.is_some()),
+        ("policy_cost", raw.policy_cost.is_some()),
+        ("value_cost", raw.value_cost.is_some()),
+        ("entropy_cost", raw.entropy_cost.is_some()),
+        ("inner.beta", raw.inner.beta.is_some()),
+        ("inner.clip_norm", raw.inner.clip_norm.is_some()),
+        ("outer.gamma", raw.outer.as_ref().is_some_and(|o| o.gamma.is_some())),
+        ("outer.lambda", raw.outer.as_ref().is_some_and(|o| o.lambda.is_some())),
+    ];
+    for (key, is_given) in others {
+        idle(key, is_given, "it belongs to the actor-critic, which needs a section [family]")?;
+    }
+    let is_chain = task_name != raw::TaskName::Arms;
+    if is_chain {
+        idle("inner.entropy", raw.inner.entropy.is_some(), "a chain has no policy, so no entropy")?;
+        idle("outer", raw.outer.is_some(), "the outer loss of a chain is the error of its full returns")?;
+    } else {
+        idle("lambda", raw.lambda.is_some(), "arms have exact returns, so no lambda")?;
+    }
+    let gamma = setting("gamma", &raw.gamma, 0.95, 1.0)?;
+    let lambda = setting("lambda", &raw.lambda.unwrap_or_default(), 1.0, 1.0)?;
+    let is_learned = [gamma.mode, lambda.mode].map(|mode| mode == Mode::Meta);
+    if is_learned == [true, true] {
+        let why = "must be `fixed` or `scheduled` while `gamma.mode` is `meta`: a chain learns one of the two";
+        return Err(Fault::new("lambda.mode", why));
+    }
+    if is_learned == [false, false] {
+        let why = "no meta-parameter is learned: set `gamma.mode` or `lambda.mode` to `meta`";
+        idle("meta", raw.meta.is_some(), why)?;
+        let why = "the outer advantage has no use without a learned gamma";
+        idle("outer", raw.outer.is_some(), why)?;
+    }
+    let (meta, rail) = meta(&raw.meta.unwrap_or_default())?;
+    Ok(Options {
+        task: task(task_name, given)?,
+        alpha: checks::positive("inner.alpha", raw.inner.alpha.unwrap_or(0.1), MAX)?,
+        entropy: checks::within("inner.entropy", raw.inner.entropy.unwrap_or(0.0), 0.0, MAX)?,
+        gamma,
+        lambda,
+        outer: match raw.outer.unwrap_or_default().critic {
+            None | Some(raw::Critic::Unbiased) => OuterReturn::Unbiased,
+            Some(raw::Critic::Inner) => OuterReturn::InnerCritic,
+            Some(_) => return Err(Fault::new("outer.critic", "must be `unbiased` or `inner` with arms")),
+        },
+        meta,
+        rail,
+        updates,
+    })
+}
+
+/// Refuses a key that would have no effect.
+fn idle(key: &str, is_given: bool, why: &str) -> Checked<()> {
+    if is_given { Err(Fault::new(key, format!("has no effect: {why}; leave it out"))) } else { Ok(()) }
+}
+
+fn task(name: raw::TaskName, raw: raw::Task) -> Checked<Task> {
+    if name != raw::TaskName::Arms {
+        for (key, is_given) in [("task.delays", raw.delays.is_some()), ("task.rewards", raw.rewards.is_some())] {
+            idle(key, is_given, "only `arms` has it")?;
+        }
+    }
+    match name {
+        raw::TaskName::SignalNoise => Ok(Task::SignalNoise),
+        raw::TaskName::NegatedPairs => Ok(Task::NegatedPairs),
+        raw::TaskName::Arms => {
+            let delays = raw.delays.unwrap_or_else(|| vec![1.0, 3.0, 10.0, 30.0, 100.0]);
+            let rewards = raw.rewards.unwrap_or_else(|| vec![1.0, 1.0, 1.0, 1.1, 1.0]);
+            checks::count("task.delays", delays.len(), MAX_ARMS)?;
+            if rewards.len() != delays.len() {
+                let message = format!("one per delay is needed: {}, found {}", delays.len(), rewards.len());
+                return Err(Fault::new("task.rewards", message));
+            }
+            for (i, [delay, reward]) in delays.iter().zip(&rewards).map(|(d, r)| [*d, *r]).enumerate() {
+                let key = format!("task.delays[{i}]");
+                checks::within(&key, delay, 1.0, MAX)?;
+                if delay.fract() != 0.0 {
+                    return Err(Fault::new(key, format!("must be a whole number of steps, found {delay}")));
+                }
+                checks::within(&format!("task.rewards[{i}]"), reward, -MAX, MAX)?;
+            }
+            Ok(Task::Arms { delays, rewards })
+        }
+    }
+}
+
+fn setting(section: &str, raw: &raw::Setting, default: f64, most: f64) -> Checked<Setting> {
+    let key = |leaf: &str| format!("{section}.{leaf}");
+    let (low, high) = (raw.low.unwrap_or(0.0), raw.high.unwrap_or(1.0));
+    checks::within(&key("low"), low, 0.0, most)?;
+    checks::within(&key("high"), high, 0.0, most)?;
+    let mode = match (raw.mode.unwrap_or(raw::Mode::Fixed), raw.end) {
+        (raw::Mode::Scheduled, Some(end)) => Mode::Scheduled { end },
+        (raw::Mode::Scheduled, None) => return Err(Fault::new(key("end"), "is needed where the mode is `scheduled`")),
+        (mode, end) => {
+            idle(&key("end"), end.is_some(), "only a scheduled value has an end")?;
+            if mode == raw::Mode::Meta { Mode::Meta } else { Mode::Fixed }
+        }
+    };
+    let found = Setting { mode, initial: raw.initial.unwrap_or(default), low, high };
+    let blamed = if low >= high {
+        "low"
+    } else if matches!(mode, Mode::Scheduled { end } if !(low..=high).contains(&end)) {
+        "end"
+    } else {
+        "initial"
+    };
+    found.check().map_err(|why| Fault::new(key(blamed), why))?;
+    Ok(found)
+}
+
+fn meta(raw: &raw::Meta) -> Checked<(Optimiser, Rail)> {
+    let beta = checks::positive("meta.beta", raw.beta.unwrap_or(1e-3), MAX)?;
+    let optimiser = match raw.optimiser.unwrap_or(raw::Optimiser::Adam) {
+        raw::Optimiser::Adam => Optimiser::Adam {
+            beta,
+            beta1: checks::decay("meta.beta1", raw.beta1.unwrap_or(0.9))?,
+            beta2: checks::decay("meta.beta2", raw.beta2.unwrap_or(0.999))?,
+            epsilon: checks::positive("meta.epsilon", raw.epsilon.unwrap_or(1e-8), MAX)?,
+        },
+        raw::Optimiser::Sgd => {
+            let given = [("beta1", raw.beta1), ("beta2", raw.beta2), ("epsilon", raw.epsilon)];
+            for (leaf, value) in given {
+                idle(&format!("meta.{leaf}"), value.is_some(), "only Adam has it")?;
+            }
+            Optimiser::Sgd { beta }
+        }
+    };
+    let rail = Rail {
+        limit: checks::positive("meta.limit", raw.limit.unwrap_or(Rail::default().limit), f64::MAX)?,
+        clamp: raw.clamp.map(|x| checks::positive("meta.clamp", x, f64::MAX)).transpose()?,
+        warm_up: checks::within("meta.warm_up", raw.warm_up.unwrap_or(0) as f64, 0.0, MAX)? as u64,
+        fallback: None,
+    };
+    Ok((optimiser, rail))
+}
+
+/// TOML text that loads to a plan equal to `plan`.
+pub fn resolved(plan: &Plan) -> String {
+    let raw = match &plan.learner {
+        Choice::Small(options) => small_section(options),
+        Choice::ActorCritic(family, options) => control::section(family, options),
+    };
+    let raw = raw::Raw {
+        name: Some(plan.name.clone()),
+        seed: Some(plan.seed),
+        updates: Some(plan.updates()),
+        average: Some(plan.average),
+        ..raw
+    };
+    match toml::to_string(&raw) {
+        Ok(text) => format!("# Resolved configuration: every key that has an effect, defaults included.\n{text}"),
+        Err(e) => unreachable!("a plan always has a TOML form: {e}"),
+    }
+}
+
+fn small_section(options: &Options) -> raw::Raw {
+    let is_chain = options.task.chain().is_some();
+    let is_learned = [options.gamma.mode, options.lambda.mode].contains(&Mode::Meta);
+    let (name, delays, rewards) = match &options.task {
+        Task::SignalNoise => (raw::TaskName::SignalNoise, None, None),
+        Task::NegatedPairs => (raw::TaskName::NegatedPairs, None, None),
+        Task::Arms { delays, rewards } => (raw::TaskName::Arms, Some(delays.clone()), Some(rewards.clone())),
+    };
+    let critic = match options.outer {
+        OuterReturn::Unbiased => raw::Critic::Unbiased,
+        OuterReturn::InnerCritic => raw::Critic::Inner,
+    };
+    let entropy = (!is_chain).then_some(options.entropy);
+    raw::Raw {
+        task: Some(raw::Task { name: Some(name), delays, rewards }),
+        inner: raw::Inner { alpha: Some(options.alpha), entropy, ..raw::Inner::default() },
+        gamma: setting_section(&options.gamma),
+        lambda: is_chain.then(|| setting_section(&options.lambda)),
+        outer: (!is_chain && is_learned).then_some(raw::Outer { critic: Some(critic), ..raw::Outer::default() }),
+        meta: is_learned.then(|| meta_section(options.meta, &options.rail)),
+        ..raw::Raw::default()
+    }
+}
+
+fn setting_section(setting: &Setting) -> raw::Setting {
+    let (mode, end) = match setting.mode {
+        Mode::Fixed => (raw::Mode::Fixed, None),
+        Mode::Scheduled { end } => (raw::Mode::Scheduled, Some(end)),
+        Mode::Meta => (raw::Mode::Meta, None),
+    };
+    raw::Setting {
+        mode: Some(mode),
+        initial: Some(setting.initial),
+        end,
+        low: Some(setting.low),
+        high: Some(setting.high),
+    }
+}
+
+fn meta_section(optimiser: Optimiser, rail: &Rail) -> raw::Meta {
+    let common = raw::Meta {
+        beta: Some(optimiser.rate()),
+        limit: Some(rail.limit),
+        clamp: rail.clamp,
+        warm_up: Some(rail.warm_up),
+        ..raw::Meta::default()
+    };
+    match optimiser {
+        Optimiser::Adam { beta1, beta2, epsilon, .. } => raw::Meta {
+            optimiser: Some(raw::Optimiser::Adam),
+            beta1: Some(beta1),
+            beta2: Some(beta2),
+            epsilon: Some(epsilon),
+            ..common
+        },
+        _ => raw::Meta { optimiser: Some(raw::Optimiser::Sgd), ..common },
+    }
+}

@@ -1,0 +1,161 @@
+//! The directory of an `online` run: rows as they come, and the state to go on from.
+//!
+//! ```text
+//! DIR/run.json        as that of `train`; `iteration` counts updates
+//! DIR/config.toml     resolved configuration
+//! DIR/metrics.jsonl   one row per update; its keys that contain `seconds` depend on the machine
+//! DIR/state.json      everything that changes, after some update whose row is on disk
+//! ```
+
+use super::run::{self, Info, Session, Status};
+use super::tail::{Format, Tail};
+use super::{Fault, file, rows};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::fs::{File, OpenOptions};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Name of the file with the state.
+pub const STATE: &str = "state.json";
+
+/// One row as read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logged<R> {
+    /// What the learner reported.
+    pub row: R,
+    /// Its update, from 1.
+    pub update: u64,
+    /// Wall time of the run so far, summed over its sessions.
+    pub seconds_since_start: f64,
+    /// Where the line ends in the file.
+    end: u64,
+}
+
+fn parse<R: DeserializeOwned>(text: &str, _: usize, end: u64) -> Result<Logged<R>, String> {
+    let map: Map<String, Value> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let seconds_since_start = map.get("seconds_since_start").and_then(Value::as_f64).unwrap_or(0.0);
+    let update = map.get("update").and_then(Value::as_u64).ok_or("no `update`")?;
+    let row = serde_json::from_value(Value::Object(map)).map_err(|e| e.to_string())?;
+    Ok(Logged { row, update, seconds_since_start, end })
+}
+
+fn check<R>(logged: &Logged<R>, number: usize) -> Result<(), String> {
+    match logged.update {
+        i if i == number as u64 => Ok(()),
+        i => Err(format!("`update` must be {number} here, found {i}")),
+    }
+}
+
+/// Rows of the run in `dir`, in order, without a torn last line; none if the file is missing.
+///
+/// # Errors
+/// The file is unreadable, or a line that is not the last is no row.
+pub fn read<R: DeserializeOwned>(dir: &Path) -> Result<Vec<Logged<R>>, Fault> {
+    Tail::new(dir.join(rows::NAME), Format { what: "a row of an online run", parse, check }).all()
+}
+
+/// A run that is being written.
+pub struct Run {
+    session: Session,
+    path: PathBuf,
+    rows: File,
+    elapsed: f64,
+}
+
+impl Run {
+    /// Starts a run in a claimed directory.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn start<S: Serialize>(session: Session, config: &str, state: &S) -> Result<Run, Fault> {
+        Info::new(Status::Starting, 0, None).write(session.dir())?;
+        file::replace_durably(&session.dir().join(run::CONFIG), config.as_bytes())?;
+        let path = session.dir().join(rows::NAME);
+        let rows = File::create(&path).map_err(|e| file::io(&path, "cannot be created", &e))?;
+        let mut run = Run { session, path, rows, elapsed: 0.0 };
+        run.save(state)?;
+        Info::new(Status::Running, 0, None).write(run.dir())?;
+        Ok(run)
+    }
+
+    /// The state of a run that was stopped, ready to go on: rows behind the state are dropped. The session
+    /// comes back if the run was stopped before its first state stood.
+    ///
+    /// # Errors
+    /// A file is missing or not what its name says, or the system refuses.
+    pub fn resume<S: DeserializeOwned>(session: Session) -> Result<Result<(Run, S), Session>, Fault> {
+        let dir = session.dir().to_path_buf();
+        let (state_path, path) = (dir.join(STATE), dir.join(rows::NAME));
+        let bad = |path: &Path, why: String| Fault::Unusable(format!("{}: {why}", path.display()));
+        let text = match std::fs::read_to_string(&state_path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Err(session)),
+            other => other.map_err(|e| file::io(&state_path, "cannot be read", &e))?,
+        };
+        let broken = |e: serde_json::Error| bad(&state_path, format!("not the state of such a run: {e}"));
+        let value: Value = serde_json::from_str(&text).map_err(broken)?;
+        let update = value.get("update").and_then(Value::as_u64).unwrap_or(0);
+        let state: S = serde_json::from_value(value).map_err(broken)?;
+        let logged = read::<Value>(&dir)?;
+        if (logged.len() as u64) < update {
+            let why = format!("{} rows, but the state is that after update {update}", logged.len());
+            return Err(bad(&path, why));
+        }
+        let last = update.checked_sub(1).map(|i| &logged[i as usize]);
+        let length = last.map_or(0, |r| r.end);
+        let cut = || -> std::io::Result<File> {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+            file.set_len(length)?;
+            file.seek(SeekFrom::Start(length))?;
+            Ok(file)
+        };
+        let rows = cut().map_err(|e| file::io(&path, "cannot be written", &e))?;
+        Info::new(Status::Running, update, None).write(&dir)?;
+        let elapsed = last.map_or(0.0, |r| r.seconds_since_start);
+        Ok(Ok((Run { session, path, rows, elapsed }, state)))
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        self.session.dir()
+    }
+
+    /// Seconds of the sessions before this one.
+    pub fn elapsed(&self) -> f64 {
+        self.elapsed
+    }
+
+    /// Writes one row with its machine-dependent numbers, `seconds_since_start` among them.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn append<R: Serialize>(&mut self, row: &R, seconds: &[(&str, f64)]) -> Result<(), Fault> {
+        let broken = |e: serde_json::Error| Fault::Io(format!("{}: {e}", rows::NAME));
+        let mut value = serde_json::to_value(row).map_err(broken)?;
+        if let Value::Object(map) = &mut value {
+            seconds.iter().for_each(|(key, x)| drop(map.insert((*key).into(), Value::from(*x))));
+        }
+        let line = format!("{value}\n");
+        self.rows.write_all(line.as_bytes()).map_err(|e| file::io(&self.path, "cannot be written", &e))
+    }
+
+    /// Writes the state after an update whose row is written already.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn save<S: Serialize>(&mut self, state: &S) -> Result<(), Fault> {
+        self.rows.sync_data().map_err(|e| file::io(&self.path, "cannot be synced", &e))?;
+        let path = self.dir().join(STATE);
+        let text = serde_json::to_string(state).map_err(|e| Fault::Io(format!("{}: {e}", path.display())))?;
+        file::replace_durably(&path, format!("{text}\n").as_bytes())
+    }
+
+    /// Writes down how the session ended and gives up the lock.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn close(self, status: Status, update: u64, reason: Option<String>) -> Result<(), Fault> {
+        Info::new(status, update, reason).write(self.session.dir())
+    }
+}
