@@ -81,7 +81,7 @@ pub(super) fn choice(raw: &raw::Raw, family: &toml::Table, updates: u64) -> Chec
         rail,
         updates,
     };
-    Ok(Choice::ActorCritic(family, options))
+    Ok(Choice::ActorCritic(family, Box::new(options)))
 }
 
 /// The sections that mean this learner.

@@ -41,7 +41,7 @@ pub enum Choice {
     /// A small task with a learner of its own.
     Small(Options),
     /// The actor-critic on one task of a family.
-    ActorCritic(FamilyChoice, actor_critic::Options),
+    ActorCritic(FamilyChoice, Box<actor_critic::Options>),
 }
 
 impl Plan {
