@@ -10,6 +10,7 @@ use stillpoint::exact::objective::Problem;
 use stillpoint::learn::options::Inner;
 use stillpoint::math::gap::{Gap, Method};
 use stillpoint::measure::gap::{GapPlan, Gauge};
+use stillpoint::optim::norm;
 use stillpoint::policy::{Policy, TabularSoftmax};
 use tasks::family::Family;
 
@@ -37,13 +38,7 @@ impl Case {
     }
 
     fn problem(&self, family: &dyn Family) -> Problem {
-        Problem {
-            tasks: family.finite().expect("finite").into_iter().map(|(w, m)| (w, m.clone())).collect(),
-            gamma: family.gamma(),
-            alpha: self.alpha,
-            steps: self.steps,
-            batch: self.batch,
-        }
+        Problem::new(family.finite().expect("finite"), family.gamma(), self.alpha, self.steps, self.batch)
     }
 }
 
@@ -65,10 +60,6 @@ fn ascend(problem: &Problem, mut theta: Vec<f64>, gap: f64) -> Vec<f64> {
         theta.iter_mut().zip(&g).for_each(|(x, g)| *x += g);
     }
     theta
-}
-
-fn norm(x: &[f64]) -> f64 {
-    x.iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
 fn report(case: &Case, theta: &[f64], label: &str, [groups, tasks]: [usize; 2], method: Method, replications: u64) {

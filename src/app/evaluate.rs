@@ -4,10 +4,11 @@ use super::failure::Failure;
 use super::{saved, trajectories};
 use crate::config::plan::Precision;
 use crate::config::{Loaded, Overrides};
+use crate::exact::model::Model;
 use crate::learn::meta::State;
+use crate::math::bootstrap;
 use crate::math::real::Real;
 use crate::math::summary::Estimate;
-use crate::math::{bootstrap, optimal};
 use crate::measure::adaptation::{self, EvaluationPlan};
 use crate::policy::Policy;
 use crate::record;
@@ -208,14 +209,7 @@ fn optima<F: Real>(subject: &Subject<'_, F>, seeds: usize) -> Option<Vec<f64>> {
     let one = |seed: usize, i: usize| {
         let task = adaptation::task(&*subject.loaded.family, seed as u64, i);
         let mdp = task.tabular()?;
-        let tables = optimal::Tables {
-            states: mdp.states,
-            actions: mdp.actions,
-            start: &mdp.start,
-            reward: &mdp.reward,
-            transition: &mdp.transition,
-        };
-        Some(optimal::value(&tables, mdp.horizon, 1.0))
+        Some(Model { mdp, gamma: 1.0 }.best())
     };
     (0..seeds).flat_map(|s| (0..subject.tasks).map(move |i| (s, i))).map(|(s, i)| one(s, i)).collect()
 }

@@ -5,7 +5,7 @@ use super::gradient_report::{Finding, Report};
 use crate::config::{self, Overrides, explain};
 use crate::estimator::choice::{Estimator, LeaveGroupOutForm, NAMES};
 use crate::exact::expectation::{self, THEORY_OUTER, theory_inner};
-use crate::exact::objective::{Exact, Problem};
+use crate::exact::objective::{Exact, Problem, shown_count};
 use crate::learn::options::{Inner, Outer, Update};
 use crate::math::hypothesis;
 use crate::measure::gradient::Sampler;
@@ -151,20 +151,14 @@ fn problem(request: &Request, family: &dyn Family, gamma: f64, alpha: f64) -> Re
             family.name()
         )));
     }
-    Ok(Problem {
-        tasks: tasks.into_iter().map(|(w, mdp)| (w, mdp.clone())).collect(),
-        gamma,
-        alpha,
-        steps: request.inner_steps,
-        batch: request.inner_batch,
-    })
+    Ok(Problem::new(tasks, gamma, alpha, request.inner_steps, request.inner_batch))
 }
 
 fn refuse_above(limit: u64, count: u64, what: &str) -> Result<(), Failure> {
     if count <= limit {
         return Ok(());
     }
-    let count = if count == u64::MAX { "more than 10^19".to_string() } else { count.to_string() };
+    let count = shown_count(count);
     Err(Failure::Usage(format!(
         "{count} {what}, the limit is {limit}: fewer --inner-batch, --inner-steps or --outer-batch, a shorter horizon, \
          --mode sample (where only the outer batches are too many), or a higher --limit"

@@ -3,6 +3,7 @@
 use super::expectation::{affine_in_outer, combinations, enumerate, means};
 use super::objective::Problem;
 use crate::estimator::choice::Estimator;
+use crate::optim::norm;
 
 /// A point of the trajectory and what is known there.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,9 +117,4 @@ pub fn visits_per_step(problem: &Problem, outer_batch: usize, estimator: &Estima
     } else {
         combinations(problem, outer_batch, std::slice::from_ref(estimator))
     })
-}
-
-/// Euclidean norm.
-pub(super) fn norm(x: &[f64]) -> f64 {
-    x.iter().map(|v| v * v).sum::<f64>().sqrt()
 }

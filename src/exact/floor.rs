@@ -1,9 +1,9 @@
 //! The MAML floor: how far MAML's expected gradient is from the gradient of the objective it is used for.
 
-use super::dynamics::norm;
 use super::expectation::means;
 use super::objective::Problem;
 use crate::estimator::choice::{Estimator, Jacobian, OuterPart, Sampling};
+use crate::optim::norm;
 use serde::Serialize;
 
 /// Bias of MAML at one theta, for one reward offset.

@@ -1,6 +1,7 @@
 //! The value J of a tabular softmax policy on one finite MDP, with gradient and Hessian, by dynamic programming.
 
 use super::dual::{self, Scalar};
+use crate::math::optimal;
 use tasks::tabular::Tabular;
 
 /// One finite MDP under a discount; parameters theta are logits, flat row-major `[S, A]`.
@@ -28,6 +29,13 @@ pub fn softmax<S: Scalar>(theta: &[S], actions: usize) -> Vec<S> {
 }
 
 impl Model<'_> {
+    /// Highest J of any policy that sees state and time.
+    pub fn best(&self) -> f64 {
+        let Tabular { states, actions, start, reward, transition, horizon, .. } = self.mdp;
+        let tables = optimal::Tables { states: *states, actions: *actions, start, reward, transition };
+        optimal::value(&tables, *horizon, self.gamma)
+    }
+
     /// J(theta) = E sum_{h<T} gamma^h r(s_h, a_h), by backward recursion.
     pub fn value<S: Scalar>(&self, theta: &[S]) -> S {
         let pi = softmax(theta, self.mdp.actions);

@@ -37,7 +37,18 @@ pub struct Exact {
     pub gradient: Vec<f64>,
 }
 
+/// A count that may have saturated, as in messages.
+pub fn shown_count(count: u64) -> String {
+    if count == u64::MAX { "more than 10^19".into() } else { count.to_string() }
+}
+
 impl Problem {
+    /// The family of `tasks` (weights and tables), adapted by `steps` of `batch` trajectories each.
+    pub fn new(tasks: Vec<(f64, &Tabular)>, gamma: f64, alpha: f64, steps: usize, batch: usize) -> Problem {
+        let tasks = tasks.into_iter().map(|(weight, mdp)| (weight, mdp.clone())).collect();
+        Problem { tasks, gamma, alpha, steps, batch }
+    }
+
     /// Number of parameters S A.
     pub fn dim(&self) -> usize {
         self.tasks.first().map_or(0, |(_, mdp)| mdp.states * mdp.actions)

@@ -1,6 +1,6 @@
 //! The squared stationarity gap |grad V|^2 from independent unbiased gradients: a U-statistic with an interval from disjoint pairs.
 
-use super::groups::SquaredNorm;
+use super::groups::{SquaredNorm, dot};
 use super::returns::mean;
 use super::summary::{Estimate, t975};
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,6 @@ impl Gap {
     pub fn of_groups(method: Method, gradients: &[Vec<f64>]) -> Gap {
         let m = gradients.len();
         assert!(m >= 4, "{m} gradients give no interval");
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let SquaredNorm { squared, noise } = SquaredNorm::of_groups(gradients);
         let products: Vec<f64> = gradients.chunks_exact(2).map(|pair| dot(&pair[0], &pair[1])).collect();
         let Estimate { low, high, .. } = Estimate::of(&products);

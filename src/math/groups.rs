@@ -6,7 +6,8 @@ use super::returns::mean;
 use super::summary::Estimate;
 use serde::{Deserialize, Serialize};
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+/// Inner product.
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 

@@ -4,7 +4,7 @@ use crate::estimator::choice::{Estimator, Jacobian, LeaveGroupOutForm};
 use crate::estimator::inner::{self, InnerStep};
 use crate::estimator::meta::{meta_batch, pull_back, pull_back_step};
 use crate::exact::model::Model;
-use crate::exact::objective::Problem;
+use crate::exact::objective::{Problem, shown_count};
 use crate::learn::options::{Inner, Outer, Update};
 use crate::learn::sample::{Context, Scratch};
 use crate::math::advantage::{AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
@@ -89,7 +89,11 @@ pub fn is_theory(inner: &Inner, gamma: f64) -> bool {
 }
 
 /// The finite problem behind the objective, or why there is none.
-fn enumerable(family: &dyn Family, policy: &Policy, gamma: f64, inner: &Inner) -> Result<Problem, String> {
+///
+/// # Errors
+/// The policy is no softmax table, the inner step is not the theory's, or the tasks are not finitely many without reward noise; in
+/// words.
+pub fn enumerable(family: &dyn Family, policy: &Policy, gamma: f64, inner: &Inner) -> Result<Problem, String> {
     if !matches!(policy, Policy::Tabular(_)) {
         return Err("the policy is not a softmax table".into());
     }
@@ -100,13 +104,7 @@ fn enumerable(family: &dyn Family, policy: &Policy, gamma: f64, inner: &Inner) -
     if tasks.iter().any(|(_, mdp)| mdp.reward_noise != 0.0) {
         return Err("rewards are noisy".into());
     }
-    Ok(Problem {
-        tasks: tasks.into_iter().map(|(w, mdp)| (w, mdp.clone())).collect(),
-        gamma,
-        alpha: inner.alpha,
-        steps: inner.steps,
-        batch: inner.episodes,
-    })
+    Ok(Problem::new(tasks, gamma, inner.alpha, inner.steps, inner.episodes))
 }
 
 /// Whether every task that is drawn is a finite MDP with a softmax table, so that J and grad J are exact.
@@ -134,7 +132,7 @@ impl<'a> Gauge<'a> {
         }
         let problem = enumerable(family, policy, gamma, inner).and_then(|problem| {
             let work = problem.inner_batches().saturating_mul(problem.dim() as u64);
-            let count = if work == u64::MAX { "more than 10^19".into() } else { work.to_string() };
+            let count = shown_count(work);
             // who asks for enumeration by name may wait for it
             let patience = if plan.method == Some(Method::Enumerated) { PATIENCE } else { 1 };
             let limit = plan.limit.saturating_mul(patience);

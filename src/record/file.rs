@@ -68,6 +68,28 @@ pub(crate) fn names(dir: &Path) -> Result<Vec<String>, Fault> {
     Ok(names)
 }
 
+/// Makes the first free `parent/STEM-N`, N = 1, 2, ...
+pub(crate) fn fresh(parent: &Path, stem: &str) -> Result<PathBuf, Fault> {
+    std::fs::create_dir_all(parent).map_err(|e| io(parent, "cannot be made", &e))?;
+    for n in 1u64.. {
+        let dir = parent.join(format!("{stem}-{n}"));
+        match std::fs::create_dir(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(io(&dir, "cannot be made", &e)),
+        }
+    }
+    Err(Fault::Io(format!("{}: no free name is left", parent.display())))
+}
+
+/// The names of files that are in the way, the first three of them.
+pub(crate) fn few(names: &[String]) -> String {
+    match names {
+        [a, b, c, _, ..] => format!("{a}, {b}, {c}, ..."),
+        few => few.join(", "),
+    }
+}
+
 /// Removes a file that may be gone already.
 pub(crate) fn remove(path: &Path) -> Result<(), Fault> {
     match std::fs::remove_file(path) {

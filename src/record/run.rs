@@ -105,16 +105,7 @@ pub fn contents(dir: &Path) -> Result<Contents, Fault> {
 
 /// Makes the first free `parent/NAME-SEED-N`, N = 1, 2, ...
 pub fn fresh(parent: &Path, name: &str, seed: u64) -> Result<PathBuf, Fault> {
-    std::fs::create_dir_all(parent).map_err(|e| file::io(parent, "cannot be made", &e))?;
-    for n in 1u64.. {
-        let dir = parent.join(format!("{name}-{seed}-{n}"));
-        match std::fs::create_dir(&dir) {
-            Ok(()) => return Ok(dir),
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(file::io(&dir, "cannot be made", &e)),
-        }
-    }
-    Err(Fault::Io(format!("{}: no free name is left", parent.display())))
+    file::fresh(parent, &format!("{name}-{seed}"))
 }
 
 /// A run directory that this process has locked.
@@ -133,10 +124,6 @@ fn lock(dir: &Path) -> Result<Session, Fault> {
 /// It holds a run (without `force`) or foreign files, is in use, or the system refuses.
 pub fn claim(dir: &Path, force: bool) -> Result<Session, Fault> {
     let refuse = |why: String| Err(Fault::Unusable(format!("{}: {why}", dir.display())));
-    let shown = |names: &[String]| match names {
-        [a, b, c, _, ..] => format!("{a}, {b}, {c}, ..."),
-        few => few.join(", "),
-    };
     match contents(dir)? {
         Contents::Missing => std::fs::create_dir_all(dir).map_err(|e| file::io(dir, "cannot be made", &e))?,
         Contents::Empty => {}
@@ -144,13 +131,19 @@ pub fn claim(dir: &Path, force: bool) -> Result<Session, Fault> {
         Contents::Run => return refuse("holds a run; --resume continues it, --force replaces it".into()),
         Contents::File => return refuse("is a file; a run needs a directory".into()),
         Contents::Foreign(names, _) if force => {
-            return refuse(format!("holds files that are not of a run ({}); --force leaves it alone", shown(&names)));
+            return refuse(format!(
+                "holds files that are not of a run ({}); --force leaves it alone",
+                file::few(&names)
+            ));
         }
         Contents::Foreign(_, true) => {
             return refuse("holds a run and other files; --resume continues it, a new run needs another --out".into());
         }
         Contents::Foreign(names, false) => {
-            return refuse(format!("is not empty and not a run directory ({}); choose another --out", shown(&names)));
+            return refuse(format!(
+                "is not empty and not a run directory ({}); choose another --out",
+                file::few(&names)
+            ));
         }
     }
     let session = lock(dir)?;

@@ -209,16 +209,7 @@ fn contents(dir: &Path) -> Result<Contents, Fault> {
 /// # Errors
 /// The system refuses.
 pub fn fresh(parent: &Path, name: &str) -> Result<PathBuf, Fault> {
-    std::fs::create_dir_all(parent).map_err(|e| file::io(parent, "cannot be made", &e))?;
-    for n in 1u64.. {
-        let dir = parent.join(format!("compare-{name}-{n}"));
-        match std::fs::create_dir(&dir) {
-            Ok(()) => return Ok(dir),
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(file::io(&dir, "cannot be made", &e)),
-        }
-    }
-    Err(Fault::Io(format!("{}: no free name is left", parent.display())))
+    file::fresh(parent, &format!("compare-{name}"))
 }
 
 /// A suite directory that this process has locked; threads may write their records at the same time.
@@ -241,9 +232,7 @@ pub fn claim(dir: &Path, force: bool) -> Result<Session, Fault> {
         Contents::Suite if !force => Some("holds a suite; --resume continues it, --force replaces it".to_string()),
         Contents::File => Some("is a file; a suite needs a directory".to_string()),
         Contents::Foreign(names) => {
-            let few = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-            let more = if names.len() > 3 { ", ..." } else { "" };
-            Some(format!("is not empty and not a suite directory ({few}{more}); choose another --out"))
+            Some(format!("is not empty and not a suite directory ({}); choose another --out", file::few(names)))
         }
         _ => None,
     };

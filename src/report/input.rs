@@ -3,7 +3,7 @@
 use super::stationarity::StudyDir;
 use super::train::TrainRun;
 use crate::record::suite_dir::{self, SuiteDir};
-use crate::record::{self, Fault, rows, stationarity};
+use crate::record::{Fault, rows, stationarity};
 use serde_json::Value;
 use std::path::Path;
 
@@ -65,9 +65,4 @@ fn gradient(path: &Path) -> Result<Input, Fault> {
         true => Ok(Input::Gradient(path.display().to_string(), Box::new(value))),
         false => Err(bad(path, expected)),
     }
-}
-
-/// A run directory opened for reading, with a message where it is half-written.
-pub(super) fn open(dir: &Path) -> Result<record::run::Opened, Fault> {
-    record::open(dir)
 }

@@ -9,15 +9,13 @@ use crate::budget::Budget;
 use crate::config::Loaded;
 use crate::config::plan::Precision;
 use crate::config::suite::{Evaluate, Suite};
-use crate::exact::expectation::theory_inner;
 use crate::exact::objective::Problem;
 use crate::learn::meta::{Diverged, Learner};
 use crate::math::gap::Gap;
 use crate::math::real::Real;
 use crate::math::returns::mean;
 use crate::measure::adaptation::{self, EvaluationPlan};
-use crate::measure::gap::{GapPlan, Gauge};
-use crate::policy::Kind;
+use crate::measure::gap::{GapPlan, Gauge, enumerable};
 use crate::record::suite::{Outcome, Point, RunRecord};
 use std::sync::Arc;
 use std::time::Instant;
@@ -88,10 +86,19 @@ fn train<F: Real>(
     let cell = &suite.cells[job.cell];
     let (budget, most) = (suite.families[cell.family].budget, cell.steps_per_iteration[job.setting]);
     let policy = saved::policy(&loaded).map_err(|e| e.to_string())?;
-    let problem = problem(&loaded);
     let (plan, family): (_, Arc<dyn Family>) = (loaded.plan, Arc::from(loaded.family));
-    let mut learner = Learner::<F>::new(family.clone(), policy, plan.options, plan.seed);
-    let probe = Probe { family: &*family, problem, evaluate: suite.evaluate, seed: job.seed };
+    let mut learner = Learner::<F>::new(family.clone(), policy.clone(), plan.options, plan.seed);
+    let options = learner.options().clone(); // the learner's own: its estimator may have changed the inner processing
+    let (gamma, inner, evaluate) = (options.gamma, &options.inner, suite.evaluate);
+    let problem = || enumerable(&*family, &policy, gamma, inner).ok().filter(|p| p.inner_batches() <= EXACT_LIMIT);
+    let gauge = || Gauge::new(&*family, &policy, gamma, inner, GapPlan::default(), job.seed);
+    let probe = Probe {
+        family: &*family,
+        problem: if evaluate.exact { problem() } else { None },
+        gauge: if evaluate.gap { Some(gauge()?) } else { None },
+        evaluate,
+        seed: job.seed,
+    };
     let mut meter = progress.run(cell, budget);
     let points = suite.evaluate.points as u64;
     // the k-th evaluation is due when k / points of the budget are spent; u128: budgets are large
@@ -122,34 +129,13 @@ fn train<F: Real>(
     }
 }
 
-/// The run's adaptation as an enumerable problem, if the family is finite, tabular and noiseless, the inner step is that of
-/// the theory, and there are few enough batches.
-fn problem(loaded: &Loaded) -> Option<Problem> {
-    let options = &loaded.plan.options;
-    let inner = &options.inner;
-    let advantage = options.outer.estimator.inner_advantage(&inner.advantage);
-    let as_in_theory = advantage == theory_inner(options.gamma) && !inner.learn_alpha;
-    if !as_in_theory || loaded.plan.policy.kind != Kind::Tabular {
-        return None;
-    }
-    let tasks = loaded.family.finite()?;
-    if tasks.iter().any(|(_, mdp)| mdp.reward_noise != 0.0) {
-        return None;
-    }
-    let problem = Problem {
-        tasks: tasks.into_iter().map(|(w, mdp)| (w, mdp.clone())).collect(),
-        gamma: options.gamma,
-        alpha: inner.alpha,
-        steps: inner.steps,
-        batch: inner.episodes,
-    };
-    (problem.inner_batches() <= EXACT_LIMIT).then_some(problem)
-}
-
 /// What looks at the learner of one run, on streams that no arm changes.
 struct Probe<'a> {
     family: &'a dyn Family,
+    /// The run's adaptation, if V is wanted and can be enumerated with few enough batches.
     problem: Option<Problem>,
+    /// The gap of V_zeta by the best feasible method, if the suite asks for it.
+    gauge: Option<Gauge<'a>>,
     evaluate: Evaluate,
     seed: u64,
 }
@@ -170,11 +156,11 @@ impl Probe<'_> {
         let column = |k: usize| mean(&tasks.iter().map(|t| t.returns[k]).collect::<Vec<_>>());
         let (before, after) = (column(0), column(inner.steps));
         let theta: Vec<f64> = state.theta.iter().map(|x| x.f64()).collect();
-        let value = self.problem.as_ref().filter(|_| self.evaluate.exact).map(|p| p.v_zeta::<f64>(&theta));
+        let value = self.problem.as_ref().map(|p| p.v_zeta::<f64>(&theta));
         if [before, after, value.unwrap_or(0.0)].iter().any(|x| !x.is_finite()) {
             return Err(format!("a return of the evaluation was not finite after iteration {}", state.iteration));
         }
-        let gap = self.gap(learner, spent)?;
+        let gap = self.gap(learner, spent);
         if gap.as_ref().is_some_and(|g| !g.gap_squared.is_finite()) {
             return Err(format!("the gap was not finite after iteration {}", state.iteration));
         }
@@ -188,16 +174,11 @@ impl Probe<'_> {
         })
     }
 
-    /// The gap of V_zeta at theta by the best feasible method, where the suite asks for it; its samples are added to `spent`.
-    fn gap<F: Real>(&self, learner: &Learner<F>, spent: &mut u64) -> Result<Option<Gap>, String> {
-        if !self.evaluate.gap {
-            return Ok(None);
-        }
-        let (options, state) = (learner.options(), learner.state());
-        let plan = GapPlan::default();
-        let gauge = Gauge::new(self.family, learner.policy(), options.gamma, &options.inner, plan, self.seed)?;
-        let measured = gauge.measure(&state.theta, &state.alpha, state.iteration);
+    /// The gap at theta; its samples are added to `spent`.
+    fn gap<F: Real>(&self, learner: &Learner<F>, spent: &mut u64) -> Option<Gap> {
+        let state = learner.state();
+        let measured = self.gauge.as_ref()?.measure(&state.theta, &state.alpha, state.iteration);
         *spent += measured.environment_steps;
-        Ok(Some(measured.gap))
+        Some(measured.gap)
     }
 }

@@ -8,9 +8,8 @@ use crate::config::{self, Flag, Loaded, Overrides};
 use crate::estimator::choice::{Estimator, LeaveGroupOutForm, Sampling};
 use crate::exact::dynamics;
 use crate::exact::expectation::{THEORY_OUTER, theory_inner};
-use crate::exact::objective::Problem;
+use crate::exact::objective::{Problem, shown_count};
 use crate::learn::options::{Inner, Options, Outer, Update};
-use crate::math::optimal;
 use crate::math::theory::Constants;
 use crate::measure::gap::is_theory;
 use crate::optim::Optimiser;
@@ -230,13 +229,8 @@ fn problem(family: &dyn Family, policy: &Policy, options: &Options) -> Result<Pr
     if tasks.iter().any(|(_, mdp)| mdp.reward_noise != 0.0) {
         return Err("assumption not met: rewards carry unbounded noise".into());
     }
-    Ok(Problem {
-        tasks: tasks.into_iter().map(|(w, mdp)| (w, mdp.clone())).collect(),
-        gamma: options.gamma,
-        alpha: options.inner.alpha,
-        steps: options.inner.steps,
-        batch: options.inner.episodes,
-    })
+    let Inner { alpha, steps, episodes, .. } = options.inner;
+    Ok(Problem::new(tasks, options.gamma, alpha, steps, episodes))
 }
 
 /// Refuses expected dynamics that cannot be enumerated.
@@ -250,7 +244,7 @@ fn feasible(problem: &Result<Problem, String>, estimators: &[Estimator], outer: 
     for estimator in estimators {
         let visits = dynamics::visits_per_step(problem, outer, estimator);
         if visits > LIMIT {
-            let count = if visits == u64::MAX { "more than 10^19".to_string() } else { visits.to_string() };
+            let count = shown_count(visits);
             return Err(Failure::Usage(format!(
                 "--dynamics expected: one step of `{}` visits {count} inner batches times parameters, the limit is {LIMIT}; \
                  the number of inner batches grows as C(m + n - 1, n)^zeta with m = (S A)^T trajectories: fewer \
@@ -286,17 +280,7 @@ fn known(problem: &Problem, theta: &[f64]) -> Result<(Constants, f64), String> {
 
 /// sup V - V(theta_0) <= mean over tasks of the best return in hindsight, less V(theta_0).
 fn delta(problem: &Problem, theta: &[f64]) -> f64 {
-    let best = |mdp: &tasks::tabular::Tabular| {
-        let tables = optimal::Tables {
-            states: mdp.states,
-            actions: mdp.actions,
-            start: &mdp.start,
-            reward: &mdp.reward,
-            transition: &mdp.transition,
-        };
-        optimal::value(&tables, mdp.horizon, problem.gamma)
-    };
-    let top: f64 = problem.tasks.iter().map(|(w, mdp)| w * best(mdp)).sum();
+    let top: f64 = (0..problem.tasks.len()).map(|i| problem.tasks[i].0 * problem.model(i).best()).sum();
     let work = problem.inner_batches();
     // V(theta_0) >= -R_J where it cannot be enumerated
     let v = if work <= LIMIT { problem.v_zeta(theta) } else { -problem.constants().r_j };

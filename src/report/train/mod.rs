@@ -3,16 +3,16 @@
 pub mod curves;
 pub mod verdict;
 
+use super::curve;
 use super::curve::ends;
 use super::figure::{Axis, Figure, Look, Series, slug};
 use super::page::{Column, Entry, Section, Table};
-use super::{curve, input};
 use crate::math::returns::mean;
 use crate::math::summary::Estimate;
-use crate::record::Fault;
 use crate::record::gap::{self, GapRow};
 use crate::record::rows::{self, Logged};
 use crate::record::run::{Info, Status};
+use crate::record::{self, Fault};
 use std::path::Path;
 use toml::{Table as Toml, Value};
 
@@ -42,7 +42,7 @@ impl TrainRun {
     /// # Errors
     /// It is not a run, half a run, or a row that is not the last is damaged.
     pub fn read(dir: &Path) -> Result<TrainRun, Fault> {
-        let opened = input::open(dir)?;
+        let opened = record::open(dir)?;
         let table = opened.config.parse().unwrap_or_default();
         let (rows, gaps) = (rows::read(dir)?, gap::read(dir)?);
         Ok(TrainRun { path: dir.display().to_string(), info: opened.info, config: opened.config, table, rows, gaps })
