@@ -4,11 +4,10 @@ use super::clock::Clock;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
-use crate::config::online::{self as config, Choice, Plan};
-use crate::config::plan::FamilyChoice;
+use crate::config::online::{self as config, Choice, Control, Plan};
 use crate::config::{Overrides, tree};
 use crate::estimator::online::RailState;
-use crate::learn::online::{self as small, Diverged, Updates, Values, actor_critic};
+use crate::learn::online::{self as small, Failed, Snapshot, Updates, Values, actor_critic};
 use crate::record::online::{self as record, Run};
 use crate::record::run::{self, Session, Status};
 use crate::rng::{Address, Purpose};
@@ -21,8 +20,10 @@ use std::time::Instant;
 /// Where runs go that are not told where.
 const RUNS: &str = "runs";
 
-/// The state is written after at most this many seconds.
+/// The state is written this many seconds after it was written before,
 const SAVE_SECONDS: f64 = 0.8;
+/// or after this many times the seconds that writing took, if that is longer.
+const SAVE_PAUSE: f64 = 100.0;
 
 /// Updates before the gradient is checked.
 const CHECK_AFTER: u64 = 5;
@@ -63,21 +64,20 @@ pub fn run(request: Request) -> Result<(), Failure> {
     let (session, plan, is_new) = if request.resume { reopen(&request)? } else { claim(request)? };
     let job = Job { plan, quiet, interrupt };
     match &job.plan.learner {
-        Choice::Small(options) => job.run(session, is_new, small::Learner::new(options.clone(), job.plan.seed)),
-        Choice::ActorCritic(family, options) => job.run(session, is_new, actor_critic(family, options, job.plan.seed)?),
+        Choice::Small(options) => {
+            job.run(session, is_new, small::Learner::new(options.as_ref().clone(), job.plan.seed))
+        }
+        Choice::ActorCritic(control) => job.run(session, is_new, actor_critic(control, job.plan.seed)?),
     }
 }
 
 /// The actor-critic on the one task that the seed draws from a family.
-fn actor_critic(
-    family: &FamilyChoice,
-    options: &actor_critic::Options,
-    seed: u64,
-) -> Result<actor_critic::Learner, Failure> {
+fn actor_critic(control: &Control, seed: u64) -> Result<actor_critic::FamilyLearner, Failure> {
+    let Control { family, network, options } = control;
     let family = ::tasks::registry::build(&family.name, &family.params);
     let family = family.map_err(|e| Failure::Internal(e.to_string()))?; // the configuration has built it before
     let task = family.sample(&mut Address::new(seed, Purpose::Task).stream());
-    Ok(actor_critic::Learner::new(task, options.clone(), seed))
+    actor_critic::on_family(task, network, options.clone(), seed).map_err(Failure::Internal)
 }
 
 /// Prints the meta-gradient after a few updates beside central differences through the whole update.
@@ -85,22 +85,20 @@ fn check_gradient(request: Request) -> Result<(), Failure> {
     let Request { config, set, seed, smoke, .. } = request;
     let Some(name) = config else { return Err(Failure::Usage("a configuration is needed".into())) };
     let plan = config::load(&name, &Overrides { set, seed, smoke, ..Overrides::default() })?;
-    let Choice::ActorCritic(family, options) = &plan.learner else {
+    let Choice::ActorCritic(control) = &plan.learner else {
         let text = "--check-gradient is for the actor-critic: a configuration with a section [family]";
         return Err(Failure::Usage(format!("{name}: {text}")));
     };
-    if options.tunables.learned().is_empty() {
+    if control.options.tunables.learned().is_empty() {
         return Err(Failure::Usage(format!("{name}: no meta-parameter is learned, so there is no meta-gradient")));
     }
-    let mut learner = actor_critic(family, options, plan.seed)?;
-    for _ in 0..CHECK_AFTER.min(plan.updates()) {
-        let failed =
-            |d: Diverged| Failure::Diverged(format!("diverged: a parameter was not finite in update {}", d.update));
-        learner.step().map_err(failed)?;
+    let mut learner = actor_critic(control, plan.seed)?;
+    for _ in 1..CHECK_AFTER.min(plan.updates()) {
+        learner.step().map_err(unfinished)?;
     }
-    let found = learner.check_gradient();
+    let (row, found) = learner.checked_step().map_err(unfinished)?;
     let size = found.iter().fold(0.0, |m: f64, c| m.max(c.difference.abs()));
-    let mut text = format!("meta-gradient of -J' after {} updates\n", learner.state().update);
+    let mut text = format!("meta-gradient of -J' in update {}\n", row.update);
     text += &format!("  {:13} {:>14} {:>18}\n", "by", "formula", "finite difference");
     for c in &found {
         text += &format!("  {:13} {:>14.6e} {:>18.6e}\n", c.tunable.name(), c.exact, c.difference);
@@ -108,6 +106,18 @@ fn check_gradient(request: Request) -> Result<(), Failure> {
     let error = found.iter().fold(0.0, |m: f64, c| m.max((c.exact - c.difference).abs())) / size;
     text += &format!("largest error {error:.1e} of the largest entry\n");
     Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// Why a check came to nothing.
+fn unfinished(failed: Failed) -> Failure {
+    match failed {
+        Failed::Diverged { update } => {
+            Failure::Diverged(format!("diverged: a parameter was not finite in update {update}"))
+        }
+        Failed::Environment { update, why } => {
+            Failure::Internal(format!("update {update}: the environment failed: {why}"))
+        }
+    }
 }
 
 fn claim(request: Request) -> Result<(Session, Plan, bool), Failure> {
@@ -151,27 +161,26 @@ impl Job {
     fn run<L>(&self, session: Session, is_new: bool, mut learner: L) -> Result<(), Failure>
     where
         L: Updates,
-        L::State: Serialize + DeserializeOwned,
         L::Row: Serialize + DeserializeOwned + Shown,
     {
         let config = config::resolved(&self.plan);
         if is_new {
-            let run = Run::start(session, &config, learner.state())?;
+            let run = Run::start(session, &config, &standing(&learner)?)?;
             return self.drive(run, learner);
         }
         let dir = session.dir().to_path_buf();
-        match Run::resume::<L::State>(session)? {
+        match Run::resume(session)? {
             Err(session) => {
                 remark(self.quiet, "the run was stopped before its first state stood: starting it");
-                let run = Run::start(session, &config, learner.state())?;
+                let run = Run::start(session, &config, &standing(&learner)?)?;
                 self.drive(run, learner)
             }
-            Ok((_, state)) if !learner.fits(&state) => {
-                let path = dir.join(record::STATE);
-                Err(Failure::Usage(format!("{}: not the state of a run with its config.toml", path.display())))
-            }
             Ok((run, state)) => {
-                learner.restore(state);
+                let path = dir.join(record::STATE);
+                let bad = |why: String| {
+                    Failure::Usage(format!("{}: not the state of a run with its config.toml: {why}", path.display()))
+                };
+                learner.restore(&state).map_err(bad)?;
                 remark(self.quiet, &format!("{}: going on after update {}", dir.display(), learner.done()));
                 self.drive(run, learner)
             }
@@ -182,48 +191,60 @@ impl Job {
     fn drive<L>(&self, mut run: Run, mut learner: L) -> Result<(), Failure>
     where
         L: Updates,
-        L::State: Serialize,
         L::Row: Serialize + DeserializeOwned + Shown,
     {
         let total = self.plan.updates();
         let clock = Clock::start(run.elapsed());
         let progress = Progress::new(learner.done(), total, self.quiet);
-        let mut saved = Instant::now();
-        let mut diverged = None;
+        let mut saves = Saves::new();
+        let mut failed = None;
         while learner.done() < total && !self.interrupt.requested() {
             let lap = clock.lap();
             let row = match learner.update() {
                 Ok(row) => row,
                 Err(found) => {
-                    diverged = Some(found);
+                    failed = Some(found);
                     break;
                 }
             };
             run.append(&row, &clock.columns(&lap))?;
             progress.tell(learner.done(), || row.line());
-            if saved.elapsed().as_secs_f64() > SAVE_SECONDS {
-                run.save(learner.state())?;
-                saved = Instant::now();
-            }
+            saves.maybe(&mut run, &learner)?;
         }
-        run.save(learner.state())?;
+        if !matches!(failed, Some(Failed::Environment { .. })) {
+            run.save(&standing(&learner)?)?; // environments that failed do not stand where the learner does
+        }
         progress.finish();
         let dir = run.dir().to_path_buf();
-        self.close(run, learner.done(), diverged)?;
+        self.close(run, learner.done(), failed)?;
         let rows: Vec<L::Row> = record::read(&dir)?.into_iter().map(|logged| logged.row).collect();
         let text = self.report(&rows, learner.rail(), &dir);
         Ok(std::io::stdout().write_all(text.as_bytes())?)
     }
 
     /// Writes down how the run ended.
-    fn close(&self, run: Run, done: u64, diverged: Option<Diverged>) -> Result<(), Failure> {
+    fn close(&self, run: Run, done: u64, failed: Option<Failed>) -> Result<(), Failure> {
         let dir = run.dir().to_path_buf();
         let (total, shown) = (self.plan.updates(), dir.display());
-        if let Some(Diverged { update }) = diverged {
-            let reason = format!("a parameter was not finite in update {update}");
-            run.close(Status::Diverged, done, Some(reason.clone()))?;
-            let text = format!("diverged: {reason}; {shown} keeps the rows before; try a smaller inner step size");
-            return Err(Failure::Diverged(text));
+        match failed {
+            Some(Failed::Diverged { update }) => {
+                let reason = format!("a parameter was not finite in update {update}");
+                run.close(Status::Diverged, done, Some(reason.clone()))?;
+                let text = format!("diverged: {reason}; {shown} keeps the rows before; try a smaller inner step size");
+                return Err(Failure::Diverged(text));
+            }
+            Some(Failed::Environment { update, why }) => {
+                run.close(
+                    Status::Interrupted,
+                    done,
+                    Some(format!("the environment failed in update {update}: {why}")),
+                )?;
+                return Err(Failure::Internal(format!(
+                    "the environment failed in update {update}: {why}; go on from the last saved state with: stillpoint online \
+                     --resume --out {shown}"
+                )));
+            }
+            None => {}
         }
         if done < total {
             run.close(Status::Interrupted, done, None)?;
@@ -255,6 +276,35 @@ impl Job {
             text += &format!("meta-gradients skipped: {} not finite, {} exploded\n", rail.not_finite, rail.exploded);
         }
         text
+    }
+}
+
+/// The learner's state, ready to be written.
+fn standing<L: Updates>(learner: &L) -> Result<Snapshot, Failure> {
+    learner.snapshot().map_err(|why| Failure::Internal(format!("the environments cannot be saved: {why}")))
+}
+
+/// When the state is written: often, but for little of the time.
+struct Saves {
+    last: Instant,
+    pause: f64,
+}
+
+impl Saves {
+    fn new() -> Saves {
+        Saves { last: Instant::now(), pause: SAVE_SECONDS }
+    }
+
+    /// Writes the state if it is time.
+    fn maybe<L: Updates>(&mut self, run: &mut Run, learner: &L) -> Result<(), Failure> {
+        if self.last.elapsed().as_secs_f64() < self.pause {
+            return Ok(());
+        }
+        let start = Instant::now();
+        run.save(&standing(learner)?)?;
+        self.last = Instant::now();
+        self.pause = SAVE_SECONDS.max(SAVE_PAUSE * start.elapsed().as_secs_f64());
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! input that all rows share, so it can be differentiated too.
 
 use crate::math::real::Real;
+use std::ops::Range;
 
 /// Where a network is evaluated: parameters, rows of observations, conditioning vector.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,14 @@ pub trait Network<F: Real>: Sync {
 
     /// Evaluates all rows, replacing what the tape held.
     fn forward(&self, at: At<'_, F, Self::Obs>, tape: &mut Self::Tape);
+    /// Evaluates the rows `rows` of `at.obs`, keeping the rows before them, which must have been evaluated at the same parameters and
+    /// conditioning vector: after all rows have been evaluated in parts, the tape is that of [`Network::forward`] on all of them.
+    /// Rows from 0 start the tape anew. [`Network::output`] holds all rows so far.
+    ///
+    /// The provided implementation evaluates the earlier rows again; networks that act step by step should override it.
+    fn forward_rows(&self, at: At<'_, F, Self::Obs>, rows: Range<usize>, tape: &mut Self::Tape) {
+        self.forward(At { obs: &at.obs[..rows.end * self.obs_width()], ..at }, tape);
+    }
     /// Outputs of the last forward pass `[rows, outputs]`.
     fn output<'t>(&self, tape: &'t Self::Tape) -> &'t [F];
 

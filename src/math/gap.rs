@@ -1,6 +1,6 @@
 //! The squared stationarity gap |grad V|^2 from independent unbiased gradients: a U-statistic with an interval from disjoint pairs.
 
-use super::groups::{SquaredNorm, dot};
+use super::groups::{Products, SquaredNorm};
 use super::returns::mean;
 use super::summary::{Estimate, t975};
 use serde::{Deserialize, Serialize};
@@ -71,17 +71,20 @@ impl Gap {
     pub fn of_groups(method: Method, gradients: &[Vec<f64>]) -> Gap {
         let m = gradients.len();
         assert!(m >= 4, "{m} gradients give no interval");
-        let SquaredNorm { squared, noise } = SquaredNorm::of_groups(gradients);
-        let products: Vec<f64> = gradients.chunks_exact(2).map(|pair| dot(&pair[0], &pair[1])).collect();
-        let Estimate { low, high, .. } = Estimate::of(&products);
-        let high = high.map(|high| high.max(hall_upper(&products)));
-        let interval = [low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)];
+        let gradients: Vec<&[f64]> = gradients.iter().map(Vec::as_slice).collect();
+        Gap::of_products(method, &Products::of(&gradients, None))
+    }
+
+    /// [`Gap::of_groups`] from the inner products of the gradients.
+    pub fn of_products(method: Method, products: &Products) -> Gap {
+        let SquaredNorm { squared, noise } = products.squared_norm();
+        let interval = pairs_interval(&products.pairs).unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
         Gap {
             method,
             gap_squared: squared,
             gap_squared_interval: interval,
             gap: (interval[0] > 0.0 && squared > 0.0).then(|| squared.sqrt()),
-            groups: m as u64,
+            groups: products.squares.len() as u64,
             noise,
         }
     }
@@ -90,6 +93,13 @@ impl Gap {
     pub fn upper(&self) -> f64 {
         upper_squared(self.gap_squared_interval).sqrt()
     }
+}
+
+/// 95 % interval of gap^2 from the products of disjoint pairs: Student's t, with Hall's upper end where that is larger. `None` with
+/// fewer than two pairs.
+pub fn pairs_interval(products: &[f64]) -> Option<[f64; 2]> {
+    let Estimate { low, high, .. } = Estimate::of(products);
+    Some([low?, high?.max(hall_upper(products))])
 }
 
 /// Upper limit of gap^2 by its interval: `max(high, (high - low) / 2)`, never below what the measurement can resolve.

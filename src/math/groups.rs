@@ -2,6 +2,7 @@
 //!
 //! Groups (of actors, never of time steps) are independent given the history. Source: specification metagrad-atari 4.2, 4.3.
 
+use super::real::Real;
 use super::returns::mean;
 use super::summary::Estimate;
 use serde::{Deserialize, Serialize};
@@ -35,19 +36,91 @@ impl SquaredNorm {
     /// # Panics
     /// With fewer than two groups.
     pub fn of_groups(groups: &[Vec<f64>]) -> SquaredNorm {
-        let m = groups.len() as f64;
-        assert!(groups.len() >= 2, "one group says nothing about noise");
-        let mut sum = vec![0.0; groups[0].len()];
-        for g in groups {
-            sum.iter_mut().zip(g).for_each(|(s, g)| *s += g);
+        let groups: Vec<&[f64]> = groups.iter().map(Vec::as_slice).collect();
+        Products::of(&groups, None).squared_norm()
+    }
+}
+
+/// Inner products among m vectors: all that a squared norm with its noise and interval needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Products {
+    /// `|g_1 + ... + g_m|^2`.
+    pub of_sum: f64,
+    /// `|g_i|^2`.
+    pub squares: Vec<f64>,
+    /// `<g_1, g_2>, <g_3, g_4>, ...`: disjoint pairs, so independent of one another.
+    pub pairs: Vec<f64>,
+}
+
+/// Coordinates that are widened to `f64` at a time.
+const BLOCK: usize = 512;
+
+impl Products {
+    /// Of vectors of one length, each coordinate multiplied by that of `root` first (a preconditioner's root), in f64.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn of<F: Real>(vectors: &[&[F]], root: Option<&[f64]>) -> Products {
+        let (m, n) = (vectors.len(), vectors.first().map_or(0, |v| v.len()));
+        assert!(vectors.iter().all(|v| v.len() == n) && root.is_none_or(|r| r.len() == n), "one length");
+        let mut found = Products { of_sum: 0.0, squares: vec![0.0; m], pairs: vec![0.0; m / 2] };
+        let mut wide = vec![[0.0; BLOCK]; m];
+        let mut sum = [0.0; BLOCK];
+        for start in (0..n).step_by(BLOCK) {
+            let size = BLOCK.min(n - start);
+            sum[..size].fill(0.0);
+            for (vector, wide) in vectors.iter().zip(&mut wide) {
+                let wide = &mut wide[..size];
+                wide.iter_mut().zip(&vector[start..]).for_each(|(w, x)| *w = x.f64());
+                if let Some(root) = root {
+                    wide.iter_mut().zip(&root[start..]).for_each(|(w, r)| *w *= r);
+                }
+                sum.iter_mut().zip(&*wide).for_each(|(s, w)| *s += w);
+            }
+            found.of_sum += lanes_dot(&sum[..size], &sum[..size]);
+            for (square, g) in found.squares.iter_mut().zip(&wide) {
+                *square += lanes_dot(&g[..size], &g[..size]);
+            }
+            for (product, pair) in found.pairs.iter_mut().zip(wide.chunks_exact(2)) {
+                *product += lanes_dot(&pair[0][..size], &pair[1][..size]);
+            }
         }
-        let total = dot(&sum, &sum);
-        let squares: f64 = groups.iter().map(|g| dot(g, g)).sum();
+        found
+    }
+
+    /// The U-statistic and its noise.
+    ///
+    /// # Panics
+    /// With fewer than two groups.
+    pub fn squared_norm(&self) -> SquaredNorm {
+        let m = self.squares.len() as f64;
+        assert!(self.squares.len() >= 2, "one group says nothing about noise");
+        let squares: f64 = self.squares.iter().sum();
         SquaredNorm {
-            squared: (total - squares) / (m * (m - 1.0)),
-            noise: ((squares - total / m) / (m - 1.0) / m).max(0.0),
+            squared: (self.of_sum - squares) / (m * (m - 1.0)),
+            noise: ((squares - self.of_sum / m) / (m - 1.0) / m).max(0.0),
         }
     }
+
+    /// Everything times a factor: the vectors times its root.
+    pub fn scaled(mut self, factor: f64) -> Products {
+        self.of_sum *= factor;
+        self.squares.iter_mut().chain(&mut self.pairs).for_each(|x| *x *= factor);
+        self
+    }
+}
+
+/// Inner product in eight partial sums, so that it can be computed in lanes.
+fn lanes_dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest = dot(a8.remainder(), b8.remainder());
+    for (a, b) in a8.zip(b8) {
+        for k in 0..8 {
+            sums[k] += a[k] * b[k];
+        }
+    }
+    sums.iter().sum::<f64>() + rest
 }
 
 /// `<mean of the first half, mean of the second half>`: unbiased for `|E g|^2`, with more variance than the U-statistic.
@@ -152,6 +225,11 @@ mod tests {
         let big = dot(&centre(&g), &centre(&g));
         let small = g.iter().map(|g| dot(g, g)).sum::<f64>() / 8.0;
         let found = SquaredNorm::of_groups(&g);
+        let slices: Vec<&[f64]> = g.iter().map(Vec::as_slice).collect();
+        let halved = Products::of(&slices, Some(&[0.5; 5]));
+        assert_eq!(halved.scaled(4.0).squared_norm(), Products::of(&slices, None).squared_norm());
+        assert_eq!(Products::of(&slices, None).pairs.len(), 4);
+        assert!((Products::of(&slices, None).pairs[1] - dot(&g[2], &g[3])).abs() < 1e-13);
         assert!((found.squared - (8.0 * big - small) / 7.0).abs() < 1e-13);
         assert!((found.noise - (small - big) / (1.0 - 1.0 / 8.0) / 8.0).abs() < 1e-13);
     }

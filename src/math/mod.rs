@@ -11,6 +11,7 @@ pub mod hypothesis;
 pub mod optimal;
 pub mod real;
 pub mod returns;
+pub mod series;
 pub mod stratified;
 pub mod summary;
 pub mod targets;

@@ -26,6 +26,7 @@ pub mod rows;
 pub mod run;
 pub mod selection;
 mod setting;
+pub mod snapshot;
 pub mod stationarity;
 pub mod suite;
 pub mod suite_dir;

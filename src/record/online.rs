@@ -4,12 +4,13 @@
 //! DIR/run.json        as that of `train`; `iteration` counts updates
 //! DIR/config.toml     resolved configuration
 //! DIR/metrics.jsonl   one row per update; its keys that contain `seconds` depend on the machine
-//! DIR/state.json      everything that changes, after some update whose row is on disk
+//! DIR/state.safetensors   everything that changes, after some update whose row is on disk (see [`super::snapshot`])
 //! ```
 
 use super::run::{self, Info, Session, Status};
 use super::tail::{Format, Tail};
-use super::{Fault, file, rows};
+use super::{Fault, file, rows, snapshot};
+use crate::learn::online::Snapshot;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -18,7 +19,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Name of the file with the state.
-pub const STATE: &str = "state.json";
+pub const STATE: &str = "state.safetensors";
 
 /// One row as read back.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +70,7 @@ impl Run {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn start<S: Serialize>(session: Session, config: &str, state: &S) -> Result<Run, Fault> {
+    pub fn start(session: Session, config: &str, state: &Snapshot) -> Result<Run, Fault> {
         Info::new(Status::Starting, 0, None).write(session.dir())?;
         file::replace_durably(&session.dir().join(run::CONFIG), config.as_bytes())?;
         let path = session.dir().join(rows::NAME);
@@ -85,22 +86,15 @@ impl Run {
     ///
     /// # Errors
     /// A file is missing or not what its name says, or the system refuses.
-    pub fn resume<S: DeserializeOwned>(session: Session) -> Result<Result<(Run, S), Session>, Fault> {
+    pub fn resume(session: Session) -> Result<Result<(Run, Snapshot), Session>, Fault> {
         let dir = session.dir().to_path_buf();
-        let (state_path, path) = (dir.join(STATE), dir.join(rows::NAME));
-        let bad = |path: &Path, why: String| Fault::Unusable(format!("{}: {why}", path.display()));
-        let text = match std::fs::read_to_string(&state_path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Err(session)),
-            other => other.map_err(|e| file::io(&state_path, "cannot be read", &e))?,
-        };
-        let broken = |e: serde_json::Error| bad(&state_path, format!("not the state of such a run: {e}"));
-        let value: Value = serde_json::from_str(&text).map_err(broken)?;
-        let update = value.get("update").and_then(Value::as_u64).unwrap_or(0);
-        let state: S = serde_json::from_value(value).map_err(broken)?;
+        let path = dir.join(rows::NAME);
+        let Some(state) = snapshot::load(&dir.join(STATE))? else { return Ok(Err(session)) };
+        let update = state.values.get("update").and_then(Value::as_u64).unwrap_or(0);
         let logged = read::<Value>(&dir)?;
         if (logged.len() as u64) < update {
             let why = format!("{} rows, but the state is that after update {update}", logged.len());
-            return Err(bad(&path, why));
+            return Err(Fault::Unusable(format!("{}: {why}", path.display())));
         }
         let last = update.checked_sub(1).map(|i| &logged[i as usize]);
         let length = last.map_or(0, |r| r.end);
@@ -144,11 +138,9 @@ impl Run {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn save<S: Serialize>(&mut self, state: &S) -> Result<(), Fault> {
+    pub fn save(&mut self, state: &Snapshot) -> Result<(), Fault> {
         self.rows.sync_data().map_err(|e| file::io(&self.path, "cannot be synced", &e))?;
-        let path = self.dir().join(STATE);
-        let text = serde_json::to_string(state).map_err(|e| Fault::Io(format!("{}: {e}", path.display())))?;
-        file::replace_durably(&path, format!("{text}\n").as_bytes())
+        snapshot::save(&self.dir().join(STATE), state)
     }
 
     /// Writes down how the session ended and gives up the lock.

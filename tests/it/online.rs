@@ -16,8 +16,8 @@ fn load(name: &str, sets: &[&str]) -> Result<Plan, String> {
 /// Options of a small task.
 fn small(plan: Plan) -> Options {
     match plan.learner {
-        Choice::Small(options) => options,
-        Choice::ActorCritic(..) => panic!("not a small task"),
+        Choice::Small(options) => *options,
+        Choice::ActorCritic(_) => panic!("not a small task"),
     }
 }
 
@@ -145,14 +145,14 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
             scratch.run(&["online", name, "--set", "updates=20", "--set", "average=1", "--out", "shorter", "-q"]);
         assert!(shorter.status.success());
         let at = |run: &str, file: &str| scratch.path().join(run).join(file);
-        std::fs::copy(at("shorter", "state.json"), at("killed", "state.json")).expect("writable");
+        std::fs::copy(at("shorter", "state.safetensors"), at("killed", "state.safetensors")).expect("writable");
         let text = std::fs::read_to_string(at("killed", "metrics.jsonl")).expect("rows");
         let kept: String = text.lines().take(25).map(|line| format!("{line}\n")).collect();
         std::fs::write(at("killed", "metrics.jsonl"), kept + "{\"upda").expect("writable");
         let resumed = scratch.run(&["online", "--resume", "--out", "killed", "-q"]);
         assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
         assert_eq!(bare_rows(&scratch, "killed"), bare_rows(&scratch, "whole"));
-        let states = ["killed", "whole"].map(|run| std::fs::read(at(run, "state.json")).expect("state"));
+        let states = ["killed", "whole"].map(|run| std::fs::read(at(run, "state.safetensors")).expect("state"));
         assert_eq!(states[0], states[1]);
     }
 }
@@ -179,11 +179,22 @@ fn bad_configurations_are_refused_with_file_and_key() {
         ("five-arm-control", "task.rewards=[1]", "one per delay is needed: 5, found 1"),
         ("five-arm-control", "task.delays=[1, 0.5, 1, 1, 1]", "task.delays[1]"),
         ("five-arm-control", "actors.count=2", "belongs to the actor-critic"),
+        ("five-arm-control", "inner.anneal=true", "belongs to the actor-critic"),
+        ("five-arm-control", "meta.patience=3", "belongs to the actor-critic"),
         ("five-arm-control", "family=cartpole", "either a `task` or a `family`"),
         ("cartpole", "inner.alpha=0.1", "section [task]"),
         ("cartpole", "family.name=cartpol", "did you mean `cartpole`?"),
         ("cartpole", "outer.critic=inner", "`shared` or `separate`"),
         ("cartpole", "actors.length=1000000", "from 1 to 6250"),
+        ("cartpole", "actors.groups=3", "must divide `actors.count` = 16: 1, 2, 4, 8, 16; found 3"),
+        ("cartpole", "outer.batch=17", "from 1 to 16"),
+        ("cartpole", "outer.batch=6", "whole groups of 4 actors"),
+        ("cartpole", "outer.condition=old", "allowed: current, reference"),
+        ("cartpole", "inner.decay=0.5", "only RMSProp"),
+        ("cartpole", "inner.n=5", "only n-step"),
+        ("cartpole", "inner={target=\"lambda\", rho_bar=2}", "only V-trace"),
+        ("cartpole", "inner.c_bar=2", "at most `inner.rho_bar`"),
+        ("cartpole", "meta.patience_decay=0.5", "`meta.patience` is 0"),
         ("cartpole", "network.hidden=[0]", "network.hidden[0]"),
         ("cartpole", "network.hidden=[4096, 4096, 4096, 4096, 4096]", "too large for memory"),
         ("cartpole", "value_cost.initial=2", "not in [0, 1]"),
@@ -193,6 +204,16 @@ fn bad_configurations_are_refused_with_file_and_key() {
         let message = load(name, &[set]).expect_err(set);
         let is_named = message.starts_with("--set ") || message.starts_with(&format!("configuration {name}: "));
         assert!(message.contains(expected) && is_named, "{set}: {message}");
+    }
+    for (sets, expected) in [
+        (["actors.groups=1", "gap.every=5"], "key `gap.every`: must be 0 with 1 groups"),
+        (["gap.every=0", "meta.patience=5"], "key `meta.patience`: has no effect"),
+        (["network.embedding=0", "network.stop_gradient=false"], "`network.embedding` is 0"),
+        (["inner.optimiser=sgd", "inner.epsilon=1"], "key `inner.epsilon`: has no effect"),
+        (["inner.target=lambda", "leak.initial=0.5"], "key `leak`: has no effect"),
+    ] {
+        let message = load("cartpole", &sets).expect_err(sets[1]);
+        assert!(message.contains(expected), "{sets:?}: {message}");
     }
     let scratch = Scratch::new();
     let output = scratch.run(&["online", "signal-nois"]);

@@ -1,12 +1,11 @@
 //! The actor-critic's part of a configuration of `online`: sections `[family]`, `[actors]`, `[network]`, costs, outer loss.
 
-use super::{Choice, MAX, idle, meta, meta_section, raw, setting, setting_section};
+use super::{Choice, Control, MAX, idle, inner, meta, raw, setting};
 use crate::config::checks::{self, Checked};
-use crate::config::plan::FamilyChoice;
 use crate::config::{Fault, family};
-use crate::estimator::online::{Eta, Setting, Tunable, Tunables};
-use crate::learn::online::actor_critic::Options;
-use crate::optim::{Optimiser, Rule};
+use crate::estimator::online::{Eta, Tunable, Tunables};
+use crate::learn::online::actor_critic::{MlpShape, Options, OuterOptions};
+use crate::math::targets::Target;
 
 /// Most actors, steps of an unroll, and both together.
 const MAX_STEPS: usize = 100_000;
@@ -14,6 +13,8 @@ const MAX_STEPS: usize = 100_000;
 const MAX_WIDTH: usize = 4096;
 /// Most weights between hidden layers, and most hidden activations of an unroll.
 const MAX_WEIGHTS: usize = 50_000_000;
+/// Updates between two measurements of the gap.
+const GAP_EVERY: u64 = 10;
 /// Largest factor of a loss term.
 const MAX_COST: f64 = 1000.0;
 
@@ -26,6 +27,74 @@ pub(super) fn choice(raw: &raw::Raw, family: &toml::Table, updates: u64) -> Chec
     let actors = raw.actors.clone().unwrap_or_default();
     let count = checks::count("actors.count", actors.count.unwrap_or(16), MAX_STEPS)?;
     let length = checks::count("actors.length", actors.length.unwrap_or(20), MAX_STEPS / count)?;
+    let groups = groups(actors.groups, count)?;
+    let network = network(raw, count * length)?;
+    let tunables = tunables(raw)?;
+    let target = inner::target(&raw.inner, length)?;
+    if !matches!(target, Target::VTrace(_)) {
+        idle("leak", raw.leak.is_some(), "only V-trace has it")?;
+    }
+    let is_learned = !tunables.learned().is_empty();
+    if !is_learned {
+        idle("meta", raw.meta.is_some(), "no meta-parameter is learned: no `mode` is `meta`")?;
+        let given = raw.inner.differential.is_some();
+        idle("inner.differential", given, "no meta-parameter is learned: no `mode` is `meta`")?;
+    }
+    let (meta, rail) = meta(&raw.meta.clone().unwrap_or_default())?;
+    let default = if groups.is_multiple_of(2) { GAP_EVERY } else { 0 };
+    let gap_every = raw.gap.as_ref().and_then(|gap| gap.every).unwrap_or(default);
+    checks::within("gap.every", gap_every as f64, 0.0, MAX)?;
+    if gap_every > 0 && !groups.is_multiple_of(2) {
+        let why = format!("must be 0 with {groups} groups of actors: the gap is measured between two halves of them");
+        return Err(Fault::new("gap.every", why));
+    }
+    if rail.fallback.is_some() && gap_every == 0 {
+        idle("meta.patience", true, "it watches the outer gap, which is not measured: `gap.every` is 0")?;
+    }
+    let options = Options {
+        actors: count,
+        groups,
+        length,
+        target,
+        reduction: inner::reduction(&raw.inner, &DEFAULTS),
+        rule: inner::rule(&raw.inner, &DEFAULTS)?,
+        anneal: raw.inner.anneal.unwrap_or(DEFAULTS.anneal),
+        outer: outer(&raw.outer.clone().unwrap_or_default(), count, groups, network.embedding > 0)?,
+        tunables,
+        stop_gradient: raw.network.as_ref().and_then(|n| n.stop_gradient).unwrap_or(true),
+        differential: inner::differential(&raw.inner),
+        meta,
+        rail,
+        updates,
+        gap_every,
+    };
+    Ok(Choice::ActorCritic(Box::new(Control { family, network, options })))
+}
+
+/// Defaults of section `[inner]` with a family.
+const DEFAULTS: inner::Defaults = inner::Defaults {
+    optimiser: raw::InnerOptimiser::Adam,
+    beta: 5e-3,
+    epsilon: 1e-8,
+    clip_norm: None,
+    loss: raw::Loss::Mean,
+    anneal: false,
+};
+
+/// Groups of actors: as asked, else 4, 2 or 1, whichever divides the actors first.
+fn groups(asked: Option<usize>, count: usize) -> Checked<usize> {
+    let default = [4, 2].into_iter().find(|g| count.is_multiple_of(*g)).unwrap_or(1);
+    let groups = checks::count("actors.groups", asked.unwrap_or(default), count)?;
+    if count.is_multiple_of(groups) {
+        return Ok(groups);
+    }
+    let divisors: Vec<String> = (1..=count).filter(|g| count.is_multiple_of(*g)).map(|g| g.to_string()).collect();
+    let why = format!("must divide `actors.count` = {count}: {}; found {groups}", divisors.join(", "));
+    Err(Fault::new("actors.groups", why))
+}
+
+/// The perceptron.
+fn network(raw: &raw::Raw, rows: usize) -> Checked<MlpShape> {
     let network = raw.network.clone().unwrap_or_default();
     let hidden = network.hidden.unwrap_or_else(|| vec![32]);
     checks::count("network.hidden", hidden.len(), 16)?;
@@ -33,7 +102,7 @@ pub(super) fn choice(raw: &raw::Raw, family: &toml::Table, updates: u64) -> Chec
         checks::count(&format!("network.hidden[{i}]"), *width, MAX_WIDTH)?;
     }
     let weights: usize = hidden.windows(2).map(|pair| pair[0] * pair[1]).sum();
-    let activations = count * length * hidden.iter().sum::<usize>();
+    let activations = rows * hidden.iter().sum::<usize>();
     if weights > MAX_WEIGHTS || activations > MAX_WEIGHTS {
         let message = format!(
             "too large for memory: {weights} weights between hidden layers and {activations} activations of an unroll; at most \
@@ -43,6 +112,14 @@ pub(super) fn choice(raw: &raw::Raw, family: &toml::Table, updates: u64) -> Chec
     }
     let embedding = network.embedding.unwrap_or(4);
     checks::within("network.embedding", embedding as f64, 0.0, MAX_WIDTH as f64)?;
+    if embedding == 0 {
+        idle("network.stop_gradient", network.stop_gradient.is_some(), "`network.embedding` is 0")?;
+    }
+    Ok(MlpShape { hidden, embedding })
+}
+
+/// All meta-parameters.
+fn tunables(raw: &raw::Raw) -> Checked<Tunables> {
     let one = |section: &str, raw: &Option<raw::Setting>, default: f64, most: f64| {
         setting(section, &raw.clone().unwrap_or_default(), default, most)
     };
@@ -52,73 +129,37 @@ pub(super) fn choice(raw: &raw::Raw, family: &toml::Table, updates: u64) -> Chec
     *tunables.get_mut(Tunable::PolicyCost) = one("policy_cost", &raw.policy_cost, 1.0, MAX_COST)?;
     *tunables.get_mut(Tunable::ValueCost) = one("value_cost", &raw.value_cost, 0.5, MAX_COST)?;
     *tunables.get_mut(Tunable::EntropyCost) = one("entropy_cost", &raw.entropy_cost, 0.01, MAX_COST)?;
-    if tunables.learned().is_empty() {
-        idle("meta", raw.meta.is_some(), "no meta-parameter is learned: no `mode` is `meta`")?;
+    *tunables.get_mut(Tunable::Leak) = one("leak", &raw.leak, 1.0, 1.0)?;
+    Ok(tunables)
+}
+
+/// Section `[outer]`.
+fn outer(raw: &raw::Outer, count: usize, groups: usize, is_seen: bool) -> Checked<OuterOptions> {
+    let batch = checks::count("outer.batch", raw.batch.unwrap_or(count), count)?;
+    let size = count / groups;
+    if !batch.is_multiple_of(size) {
+        let why = format!("must be whole groups of {size} actors (`actors.count` / `actors.groups`), found {batch}");
+        return Err(Fault::new("outer.batch", why));
     }
-    let outer = raw.outer.clone().unwrap_or_default();
-    let (optimiser, rail) = meta(&raw.meta.clone().unwrap_or_default())?;
-    let beta = checks::positive("inner.beta", raw.inner.beta.unwrap_or(5e-3), MAX)?;
-    let options = Options {
-        actors: count,
-        length,
-        hidden,
-        embedding,
-        rule: Rule {
-            optimiser: Optimiser::Adam { beta, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
-            clip: raw.inner.clip_norm.map(|x| checks::positive("inner.clip_norm", x, MAX)).transpose()?,
+    if !is_seen {
+        idle("outer.condition", raw.condition.is_some(), "`network.embedding` is 0")?;
+    }
+    let cost = |key: &str, x: Option<f64>| checks::within(key, x.unwrap_or(0.0), 0.0, MAX_COST);
+    let gamma = checks::within("outer.gamma", raw.gamma.unwrap_or(0.99), 0.0, 1.0)?;
+    let lambda = checks::within("outer.lambda", raw.lambda.unwrap_or(1.0), 0.0, 1.0)?;
+    Ok(OuterOptions {
+        eta: Eta {
+            value_cost: cost("outer.value_cost", raw.value_cost)?,
+            entropy_cost: cost("outer.entropy_cost", raw.entropy_cost)?,
+            ..Eta::reference(gamma, lambda)
         },
-        tunables,
-        reference: [
-            checks::within("outer.gamma", outer.gamma.unwrap_or(0.99), 0.0, 1.0)?,
-            checks::within("outer.lambda", outer.lambda.unwrap_or(1.0), 0.0, 1.0)?,
-        ],
-        separate_critic: match outer.critic {
+        kl: cost("outer.kl_cost", raw.kl_cost)?,
+        separate_critic: match raw.critic {
             None | Some(raw::Critic::Shared) => false,
             Some(raw::Critic::Separate) => true,
             Some(_) => return Err(Fault::new("outer.critic", "must be `shared` or `separate` with a family")),
         },
-        meta: optimiser,
-        rail,
-        updates,
-    };
-    Ok(Choice::ActorCritic(family, Box::new(options)))
-}
-
-/// The sections that mean this learner.
-pub(super) fn section(family: &FamilyChoice, options: &Options) -> raw::Raw {
-    let mut table = toml::Table::new();
-    table.insert("name".into(), toml::Value::String(family.name.clone()));
-    for (key, value) in &family.params {
-        if let Ok(value) = toml::Value::try_from(value) {
-            table.insert(key.clone(), value); // parameters came from a tree without nulls
-        }
-    }
-    let of = |tunable: Tunable| -> Option<raw::Setting> {
-        let found: &Setting = options.tunables.get(tunable);
-        Some(setting_section(found))
-    };
-    let critic = if options.separate_critic { raw::Critic::Separate } else { raw::Critic::Shared };
-    let is_learned = !options.tunables.learned().is_empty();
-    raw::Raw {
-        family: Some(table),
-        actors: Some(raw::Actors { count: Some(options.actors), length: Some(options.length) }),
-        network: Some(raw::Network { hidden: Some(options.hidden.clone()), embedding: Some(options.embedding) }),
-        inner: raw::Inner {
-            beta: Some(options.rule.optimiser.rate()),
-            clip_norm: options.rule.clip,
-            ..raw::Inner::default()
-        },
-        gamma: setting_section(options.tunables.get(Tunable::Gamma)),
-        lambda: of(Tunable::Lambda),
-        policy_cost: of(Tunable::PolicyCost),
-        value_cost: of(Tunable::ValueCost),
-        entropy_cost: of(Tunable::EntropyCost),
-        outer: Some(raw::Outer {
-            critic: Some(critic),
-            gamma: Some(options.reference[0]),
-            lambda: Some(options.reference[1]),
-        }),
-        meta: is_learned.then(|| meta_section(options.meta, &options.rail)),
-        ..raw::Raw::default()
-    }
+        batch,
+        sees_reference: raw.condition == Some(raw::Condition::Reference),
+    })
 }

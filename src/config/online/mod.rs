@@ -1,14 +1,16 @@
 //! Configurations of `online`: raw mirror to validated plan, and back to a file in which every key is written out.
 
 mod control;
+mod inner;
 mod raw;
+mod section;
 pub mod shipped;
 
 use super::checks::{self, Checked};
 use super::overrides::Origin;
 use super::{Error, Fault, Overrides, tree};
 use crate::config::plan::FamilyChoice;
-use crate::estimator::online::{Mode, OuterReturn, Rail, Setting};
+use crate::estimator::online::{Fallback, Mode, OuterReturn, Rail, Setting};
 use crate::learn::online::{Options, Task, actor_critic};
 use crate::optim::Optimiser;
 use std::path::Path;
@@ -39,9 +41,20 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Choice {
     /// A small task with a learner of its own.
-    Small(Options),
-    /// The actor-critic on one task of a family.
-    ActorCritic(FamilyChoice, Box<actor_critic::Options>),
+    Small(Box<Options>),
+    /// The actor-critic.
+    ActorCritic(Box<Control>),
+}
+
+/// The actor-critic, its network and its task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Control {
+    /// Where the task comes from.
+    pub family: FamilyChoice,
+    /// The network.
+    pub network: actor_critic::MlpShape,
+    /// What is learned, and how.
+    pub options: actor_critic::Options,
 }
 
 impl Plan {
@@ -49,7 +62,7 @@ impl Plan {
     pub fn updates(&self) -> u64 {
         match &self.learner {
             Choice::Small(options) => options.updates,
-            Choice::ActorCritic(_, options) => options.updates,
+            Choice::ActorCritic(control) => control.options.updates,
         }
     }
 }
@@ -104,7 +117,7 @@ fn plan(raw: raw::Raw) -> Checked<Plan> {
     let learner = match (&raw.task, &raw.family) {
         (Some(_), Some(_)) => return Err(Fault::new("family", "a run has either a `task` or a `family`")),
         (None, Some(family)) => control::choice(&raw, family, updates)?,
-        _ => Choice::Small(small(raw, updates)?),
+        _ => Choice::Small(Box::new(small(raw, updates)?)),
     };
     Ok(Plan { name, seed, average, learner })
 }
@@ -116,19 +129,21 @@ fn small(raw: raw::Raw, updates: u64) -> Checked<Options> {
         let why = "is needed: signal-noise, negated-pairs or arms; or a section [family] for the actor-critic";
         return Err(Fault::new("task.name", why));
     };
+    let outer = raw.outer.clone().unwrap_or_default();
     let others = [
         ("actors", raw.actors.is_some()),
         ("network", raw.network.is_some()),
         ("policy_cost", raw.policy_cost.is_some()),
         ("value_cost", raw.value_cost.is_some()),
         ("entropy_cost", raw.entropy_cost.is_some()),
-        ("inner.beta", raw.inner.beta.is_some()),
-        ("inner.clip_norm", raw.inner.clip_norm.is_some()),
-        ("outer.gamma", raw.outer.as_ref().is_some_and(|o| o.gamma.is_some())),
-        ("outer.lambda", raw.outer.as_ref().is_some_and(|o| o.lambda.is_some())),
+        ("leak", raw.leak.is_some()),
+        ("gap", raw.gap.is_some()),
+        ("inner", raw::Inner { alpha: None, entropy: None, ..raw.inner.clone() } != raw::Inner::default()),
+        ("outer", raw::Outer { critic: None, ..outer } != raw::Outer::default()),
+        ("meta.patience", raw.meta.as_ref().is_some_and(|m| m.patience.is_some() || m.patience_decay.is_some())),
     ];
     for (key, is_given) in others {
-        idle(key, is_given, "it belongs to the actor-critic, which needs a section [family]")?;
+        idle(key, is_given, "(part of) it belongs to the actor-critic, which needs a section [family]")?;
     }
     let is_chain = task_name != raw::TaskName::Arms;
     if is_chain {
@@ -249,16 +264,26 @@ fn meta(raw: &raw::Meta) -> Checked<(Optimiser, Rail)> {
         limit: checks::positive("meta.limit", raw.limit.unwrap_or(Rail::default().limit), f64::MAX)?,
         clamp: raw.clamp.map(|x| checks::positive("meta.clamp", x, f64::MAX)).transpose()?,
         warm_up: checks::within("meta.warm_up", raw.warm_up.unwrap_or(0) as f64, 0.0, MAX)? as u64,
-        fallback: None,
+        fallback: fallback(raw)?,
     };
     Ok((optimiser, rail))
+}
+
+fn fallback(raw: &raw::Meta) -> Checked<Option<Fallback>> {
+    let patience = checks::within("meta.patience", raw.patience.unwrap_or(0) as f64, 0.0, MAX)? as u64;
+    if patience == 0 {
+        idle("meta.patience_decay", raw.patience_decay.is_some(), "`meta.patience` is 0")?;
+        return Ok(None);
+    }
+    let decay = checks::decay("meta.patience_decay", raw.patience_decay.unwrap_or(0.9))?;
+    Ok(Some(Fallback { patience, decay }))
 }
 
 /// TOML text that loads to a plan equal to `plan`.
 pub fn resolved(plan: &Plan) -> String {
     let raw = match &plan.learner {
-        Choice::Small(options) => small_section(options),
-        Choice::ActorCritic(family, options) => control::section(family, options),
+        Choice::Small(options) => section::small(options),
+        Choice::ActorCritic(control) => section::control(control),
     };
     let raw = raw::Raw {
         name: Some(plan.name.clone()),
@@ -270,64 +295,5 @@ pub fn resolved(plan: &Plan) -> String {
     match toml::to_string(&raw) {
         Ok(text) => format!("# Resolved configuration: every key that has an effect, defaults included.\n{text}"),
         Err(e) => unreachable!("a plan always has a TOML form: {e}"),
-    }
-}
-
-fn small_section(options: &Options) -> raw::Raw {
-    let is_chain = options.task.chain().is_some();
-    let is_learned = [options.gamma.mode, options.lambda.mode].contains(&Mode::Meta);
-    let (name, delays, rewards) = match &options.task {
-        Task::SignalNoise => (raw::TaskName::SignalNoise, None, None),
-        Task::NegatedPairs => (raw::TaskName::NegatedPairs, None, None),
-        Task::Arms { delays, rewards } => (raw::TaskName::Arms, Some(delays.clone()), Some(rewards.clone())),
-    };
-    let critic = match options.outer {
-        OuterReturn::Unbiased => raw::Critic::Unbiased,
-        OuterReturn::InnerCritic => raw::Critic::Inner,
-    };
-    let entropy = (!is_chain).then_some(options.entropy);
-    raw::Raw {
-        task: Some(raw::Task { name: Some(name), delays, rewards }),
-        inner: raw::Inner { alpha: Some(options.alpha), entropy, ..raw::Inner::default() },
-        gamma: setting_section(&options.gamma),
-        lambda: is_chain.then(|| setting_section(&options.lambda)),
-        outer: (!is_chain && is_learned).then_some(raw::Outer { critic: Some(critic), ..raw::Outer::default() }),
-        meta: is_learned.then(|| meta_section(options.meta, &options.rail)),
-        ..raw::Raw::default()
-    }
-}
-
-fn setting_section(setting: &Setting) -> raw::Setting {
-    let (mode, end) = match setting.mode {
-        Mode::Fixed => (raw::Mode::Fixed, None),
-        Mode::Scheduled { end } => (raw::Mode::Scheduled, Some(end)),
-        Mode::Meta => (raw::Mode::Meta, None),
-    };
-    raw::Setting {
-        mode: Some(mode),
-        initial: Some(setting.initial),
-        end,
-        low: Some(setting.low),
-        high: Some(setting.high),
-    }
-}
-
-fn meta_section(optimiser: Optimiser, rail: &Rail) -> raw::Meta {
-    let common = raw::Meta {
-        beta: Some(optimiser.rate()),
-        limit: Some(rail.limit),
-        clamp: rail.clamp,
-        warm_up: Some(rail.warm_up),
-        ..raw::Meta::default()
-    };
-    match optimiser {
-        Optimiser::Adam { beta1, beta2, epsilon, .. } => raw::Meta {
-            optimiser: Some(raw::Optimiser::Adam),
-            beta1: Some(beta1),
-            beta2: Some(beta2),
-            epsilon: Some(epsilon),
-            ..common
-        },
-        _ => raw::Meta { optimiser: Some(raw::Optimiser::Sgd), ..common },
     }
 }

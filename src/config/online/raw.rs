@@ -43,9 +43,15 @@ pub struct Raw {
     /// Factor of the entropy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entropy_cost: Option<Setting>,
+    /// alpha of leaky V-trace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leak: Option<Setting>,
     /// Outer loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outer: Option<Outer>,
+    /// Gap log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
     /// Update of the meta-parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
@@ -83,10 +89,96 @@ pub struct Inner {
     pub alpha: Option<f64>,
     /// Factor of the entropy.
     pub entropy: Option<f64>,
-    /// Step size of Adam (actor-critic).
+    /// Optimiser (actor-critic, as are all that follow).
+    pub optimiser: Option<InnerOptimiser>,
+    /// Step size.
     pub beta: Option<f64>,
-    /// Largest norm of the gradient (actor-critic).
+    /// First-moment decay of Adam.
+    pub beta1: Option<f64>,
+    /// Second-moment decay of Adam.
+    pub beta2: Option<f64>,
+    /// Decay of RMSProp's mean square.
+    pub decay: Option<f64>,
+    /// Stabiliser of Adam and RMSProp.
+    pub epsilon: Option<f64>,
+    /// First mean square of RMSProp.
+    pub ms_init: Option<f64>,
+    /// Largest norm of the gradient.
     pub clip_norm: Option<f64>,
+    /// The step size falls linearly to zero over the run.
+    pub anneal: Option<bool>,
+    /// What the loss divides by.
+    pub loss: Option<Loss>,
+    /// How targets are made.
+    pub target: Option<Target>,
+    /// Steps of the n-step return.
+    pub n: Option<usize>,
+    /// What V-trace advantages bootstrap from.
+    pub bootstrap: Option<Bootstrap>,
+    /// Limit of V-trace's weight of a temporal difference.
+    pub rho_bar: Option<f64>,
+    /// Limit of its trace weight.
+    pub c_bar: Option<f64>,
+    /// Limit of its weight of an advantage.
+    pub pg_rho_bar: Option<f64>,
+    /// What of clipping and optimiser the meta-gradient differentiates.
+    pub differential: Option<Differential>,
+}
+
+/// Optimisers of the inner step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InnerOptimiser {
+    /// Adam.
+    Adam,
+    /// RMSProp as in TensorFlow: epsilon inside the root, mean square from one.
+    RmspropTf,
+    /// RMSProp as in PyTorch: epsilon outside, from zero.
+    RmspropPytorch,
+    /// Plain gradient steps.
+    Sgd,
+}
+
+/// What the loss divides by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// The number of steps.
+    Mean,
+    /// Nothing.
+    Sum,
+}
+
+/// Kinds of targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// V-trace.
+    Vtrace,
+    /// lambda-return; its advantages are those of GAE.
+    Lambda,
+    /// n-step return.
+    NStep,
+}
+
+/// Bootstraps of V-trace advantages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bootstrap {
+    /// `lambda vs + (1 - lambda) v`.
+    Mix,
+    /// `vs`.
+    Vs,
+}
+
+/// What is differentiated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Differential {
+    /// Everything.
+    Exact,
+    /// Norm and denominators are constants.
+    Frozen,
 }
 
 /// Section `[actors]`.
@@ -97,6 +189,8 @@ pub struct Actors {
     pub count: Option<usize>,
     /// Steps of each between two updates.
     pub length: Option<usize>,
+    /// Groups that act and are differentiated as one batch each.
+    pub groups: Option<usize>,
 }
 
 /// Section `[network]`.
@@ -107,9 +201,11 @@ pub struct Network {
     pub hidden: Option<Vec<usize>>,
     /// Size of the embedding of gamma and lambda.
     pub embedding: Option<usize>,
+    /// No derivative flows to gamma and lambda through the embedding.
+    pub stop_gradient: Option<bool>,
 }
 
-/// Sections `[gamma]` and `[lambda]`.
+/// Sections of meta-parameters: `[gamma]`, `[lambda]`, ....
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Setting {
@@ -147,6 +243,34 @@ pub struct Outer {
     pub gamma: Option<f64>,
     /// lambda' (actor-critic).
     pub lambda: Option<f64>,
+    /// Trajectories that it reads (actor-critic).
+    pub batch: Option<usize>,
+    /// Factor of the value term (actor-critic).
+    pub value_cost: Option<f64>,
+    /// Factor of the entropy (actor-critic).
+    pub entropy_cost: Option<f64>,
+    /// Factor of the divergence from the policy before the step (actor-critic).
+    pub kl_cost: Option<f64>,
+    /// What the network sees (actor-critic).
+    pub condition: Option<Condition>,
+}
+
+/// What the network sees in the outer loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// The current gamma and lambda.
+    Current,
+    /// gamma' and lambda'.
+    Reference,
+}
+
+/// Section `[gap]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gap {
+    /// Updates between two measurements; 0 for none.
+    pub every: Option<u64>,
 }
 
 /// Sources of the outer advantage.
@@ -183,6 +307,10 @@ pub struct Meta {
     pub clamp: Option<f64>,
     /// Updates over which the step size rises.
     pub warm_up: Option<u64>,
+    /// Measurements of the outer gap without a new minimum after which the run falls back to gamma' and lambda'; 0 for never.
+    pub patience: Option<u64>,
+    /// Decay of the average that is watched.
+    pub patience_decay: Option<f64>,
 }
 
 /// Optimisers of the logits.

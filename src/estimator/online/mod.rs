@@ -30,7 +30,7 @@ pub use chain::{Chain, ChainStep, Learned};
 pub use eta::{Eta, Tunable};
 pub use meta::Contribution;
 pub use objective::{Auxiliary, Evaluation, Inner, Objective, Reduction, Step, Surrogate};
-pub use outer::{Outer, OuterGradient, OuterKl, outer_gradient};
+pub use outer::{Outer, OuterGradient, OuterKl, add_outer_gradient, outer_gradient};
 pub use rail::{Fallback, Rail, RailState, Verdict};
 pub use trace::Trace;
 pub use tunables::{Mode, Setting, Tunables};

@@ -212,13 +212,33 @@ impl<N> Inner<'_, N> {
     {
         self.net.forward(at, tape);
         let evaluation = Evaluation::of(&self.heads, self.net.output(tape), &unroll.actions);
-        let (weights, targets) = self.objective.weights(eta, None, unroll, &evaluation, None);
+        let mut gradient = vec![F::zero(); at.theta.len()];
+        let targets = self.add_gradient(at, unroll, eta, &evaluation, &mut gradient, tape);
+        Step { evaluation, targets, gradient }
+    }
+
+    /// [`Inner::step`] where the tape holds the forward pass already (the pass that acted): adds the gradient to `gradient`.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn add_gradient<F: Real>(
+        &self,
+        at: At<'_, F, N::Obs>,
+        unroll: &Unroll<F, N::Obs>,
+        eta: &Eta,
+        evaluation: &Evaluation<F>,
+        gradient: &mut [F],
+        tape: &mut N::Tape,
+    ) -> Targets<F>
+    where
+        N: Network<F>,
+    {
+        let (weights, targets) = self.objective.weights(eta, None, unroll, evaluation, None);
         let rows = self.net.output(tape).len() / self.heads.width();
         let d = self.heads.cotangents(&evaluation.distribution, &unroll.actions, &weights, rows);
-        let mut gradient = vec![F::zero(); at.theta.len()];
         let mut condition = vec![F::zero(); at.condition.len()];
-        self.net.vjp(at, &d, Gradient { theta: &mut gradient, condition: &mut condition }, tape);
-        Step { evaluation, targets, gradient }
+        self.net.vjp(at, &d, Gradient { theta: gradient, condition: &mut condition }, tape);
+        targets
     }
 }
 

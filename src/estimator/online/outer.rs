@@ -51,10 +51,29 @@ pub fn outer_gradient<F: Real, N: Network<F>>(
     tape: &mut N::Tape,
 ) -> OuterGradient<F> {
     net.forward(at, tape);
-    let outputs = net.output(tape);
-    let (rows, steps) = (outputs.len() / heads.width(), unroll.steps());
-    let evaluation = Evaluation::of(heads, outputs, &unroll.actions);
-    let (weights, targets) = outer.objective.weights(&outer.eta, None, unroll, &evaluation, None);
+    let evaluation = Evaluation::of(heads, net.output(tape), &unroll.actions);
+    let mut ascent = vec![F::zero(); at.theta.len()];
+    let loss = add_outer_gradient(net, heads, outer, at, unroll, &evaluation, kl, &mut ascent, tape);
+    OuterGradient { loss, ascent, evaluation }
+}
+
+/// [`outer_gradient`] where the tape holds the forward pass already: adds `-dJ'/dtheta'` to `ascent` and returns J'.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn add_outer_gradient<F: Real, N: Network<F>>(
+    net: &N,
+    heads: &Heads,
+    outer: &Outer,
+    at: At<'_, F, N::Obs>,
+    unroll: &Unroll<F, N::Obs>,
+    evaluation: &Evaluation<F>,
+    kl: Option<OuterKl<'_, F>>,
+    ascent: &mut [F],
+    tape: &mut N::Tape,
+) -> f64 {
+    let (rows, steps) = (net.output(tape).len() / heads.width(), unroll.steps());
+    let (weights, targets) = outer.objective.weights(&outer.eta, None, unroll, evaluation, None);
     let mut d = heads.cotangents(&evaluation.distribution, &unroll.actions, &weights, rows);
     let n = outer.objective.reduction.divisor(steps);
     let entropy = heads.entropy(&evaluation.distribution, steps);
@@ -72,8 +91,7 @@ pub fn outer_gradient<F: Real, N: Network<F>>(
         let scale = F::of(-cost / n);
         d.iter_mut().zip(by_outputs).for_each(|(d, k)| *d += scale * k);
     }
-    let mut ascent = vec![F::zero(); at.theta.len()];
     let mut condition = vec![F::zero(); at.condition.len()];
-    net.vjp(at, &d, Gradient { theta: &mut ascent, condition: &mut condition }, tape);
-    OuterGradient { loss: loss / n, ascent, evaluation }
+    net.vjp(at, &d, Gradient { theta: ascent, condition: &mut condition }, tape);
+    loss / n
 }

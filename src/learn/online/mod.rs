@@ -3,6 +3,9 @@
 pub mod actor_critic;
 mod arms;
 mod chain;
+mod snapshot;
+
+pub use snapshot::Snapshot;
 
 use crate::estimator::online::{Mode, OuterReturn, Rail, RailState, Setting, Verdict};
 use crate::optim::{self, Optimiser};
@@ -142,11 +145,21 @@ pub struct Row {
     pub frames: u64,
 }
 
-/// The values or logits were not finite any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Diverged {
-    /// The update that failed; the state is that before it.
-    pub update: u64,
+/// Why an update came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// A number was not finite any more.
+    Diverged {
+        /// The update that failed; the state is that before it.
+        update: u64,
+    },
+    /// An environment failed.
+    Environment {
+        /// In which update.
+        update: u64,
+        /// How, in words.
+        why: String,
+    },
 }
 
 /// What a task tells of one inner step.
@@ -163,53 +176,56 @@ struct Inner {
 pub trait Updates {
     /// What an update reports.
     type Row;
-    /// Everything that changes from update to update.
-    type State;
-    /// Where it stands.
-    fn state(&self) -> &Self::State;
     /// Updates done.
     fn done(&self) -> u64;
-    /// Whether `state` is one of this learner's.
-    fn fits(&self, state: &Self::State) -> bool;
-    /// Goes on from `state`, which fits.
-    fn restore(&mut self, state: Self::State);
     /// What the safety rail has seen.
     fn rail(&self) -> &RailState;
+    /// Everything that the next updates depend on.
+    ///
+    /// # Errors
+    /// An environment cannot be saved, in words.
+    fn snapshot(&self) -> Result<Snapshot, String>;
+    /// Goes on from a snapshot.
+    ///
+    /// # Errors
+    /// It is not one of such a learner, in words.
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<(), String>;
     /// One update.
     ///
     /// # Errors
-    /// A number was not finite; the state is that before the update.
-    fn update(&mut self) -> Result<Self::Row, Diverged>;
+    /// A number was not finite (the state is that before the update), or an environment failed.
+    fn update(&mut self) -> Result<Self::Row, Failed>;
 }
 
-macro_rules! updates {
-    ($learner:ty, $state:ty, $row:ty) => {
-        impl crate::learn::online::Updates for $learner {
-            type Row = $row;
-            type State = $state;
-            fn state(&self) -> &$state {
-                self.state()
-            }
-            fn done(&self) -> u64 {
-                self.state().update
-            }
-            fn fits(&self, state: &$state) -> bool {
-                self.fits(state)
-            }
-            fn restore(&mut self, state: $state) {
-                self.restore(state);
-            }
-            fn rail(&self) -> &crate::estimator::online::RailState {
-                &self.state().rail
-            }
-            fn update(&mut self) -> Result<$row, crate::learn::online::Diverged> {
-                self.step()
-            }
+impl Updates for Learner {
+    type Row = Row;
+
+    fn done(&self) -> u64 {
+        self.state.update
+    }
+
+    fn rail(&self) -> &RailState {
+        &self.state.rail
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, String> {
+        Snapshot::of(&self.state)
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<(), String> {
+        let state: State = snapshot.values()?;
+        let sizes = |s: &State| [s.theta.len(), s.logits.len(), s.moments.first.len(), s.moments.second.len()];
+        if sizes(&state) != sizes(&self.state) {
+            return Err("the state of another task".into());
         }
-    };
+        self.state = state;
+        Ok(())
+    }
+
+    fn update(&mut self) -> Result<Row, Failed> {
+        self.step()
+    }
 }
-use updates;
-updates!(Learner, State, Row);
 
 /// A learner on one small task.
 #[derive(Clone, Debug)]
@@ -231,21 +247,6 @@ impl Learner {
         let moments = options.meta.start(logits.len());
         let state = State { update: 0, theta: vec![0.0; parameters], logits, moments, rail: options.rail.start() };
         Learner { options, seed, state }
-    }
-
-    /// Goes on from `state`.
-    ///
-    /// # Panics
-    /// If it is that of another task.
-    pub fn restore(&mut self, state: State) {
-        assert!(self.fits(&state), "the state of another task");
-        self.state = state;
-    }
-
-    /// Whether `state` is one of this learner's.
-    pub fn fits(&self, state: &State) -> bool {
-        let sizes = |s: &State| [s.theta.len(), s.logits.len(), s.moments.first.len(), s.moments.second.len()];
-        sizes(state) == sizes(&self.state)
     }
 
     /// Where it stands.
@@ -289,7 +290,7 @@ impl Learner {
     ///
     /// # Errors
     /// A number was not finite; the state is that before the update.
-    pub fn step(&mut self) -> Result<Row, Diverged> {
+    pub fn step(&mut self) -> Result<Row, Failed> {
         let update = self.state.update + 1;
         let [gamma, lambda] = self.eta();
         let inner = match &self.options.task {
@@ -297,7 +298,7 @@ impl Learner {
             chain => chain::step(self, chain, &gamma, &lambda),
         };
         if inner.theta.iter().any(|x| !x.is_finite()) {
-            return Err(Diverged { update });
+            return Err(Failed::Diverged { update });
         }
         let meta_gradient_norm = self.meta_step(&inner.d_eta);
         let moved: f64 = inner.theta.iter().zip(&self.state.theta).map(|(a, b)| (a - b) * (a - b)).sum();

@@ -1,0 +1,240 @@
+//! Advantage actor-critic whose meta-parameters move with every update, on one task for one lifetime.
+//!
+//! One learner step (specification metagrad-atari 1.6), whatever the source of the data:
+//!
+//! 1. the inner step at the current eta on the waiting unroll tau, `theta' = theta + f(clip(g))`;
+//! 2. the actors go on with theta': the later unroll tau';
+//! 3. u = the outer gradient on (part of) tau' at theta', pulled back through optimiser and clipping to w;
+//! 4. one forward-mode pass at theta on tau along w gives the derivative by every meta-parameter; their logits move;
+//! 5. tau' waits for the next update.
+//!
+//! Actors act in groups. A group is one batch of the network and one unit of parallel work, and sums over groups are taken in
+//! order, so results do not depend on the number of threads. The pass that acts is the forward pass of both gradients: the network
+//! therefore sees the eta that its data were collected with, which lags one update behind the eta of the targets.
+
+mod build;
+mod gauge;
+mod options;
+mod phases;
+mod row;
+mod saved;
+mod step;
+
+pub use build::{FamilyLearner, MlpShape, on_family};
+pub use gauge::{GapRow, Gauge, Reading};
+pub use options::{BLOCK_UPDATES, BLOCKS, CONDITION, Options, OuterOptions};
+pub use row::Row;
+pub use step::Checked;
+
+use super::Failed;
+use crate::diff::Network;
+use crate::estimator::online::{Eta, Evaluation, RailState, Unroll};
+use crate::math::real::Real;
+use crate::optim;
+use crate::policy::actor_critic::Heads;
+use crate::rng::{Address, Purpose, Rng};
+use crate::rollout::actors::Group;
+use crate::rollout::world::{Element, World};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// Episodes that `return_100` averages over.
+const RECENT: usize = 100;
+
+/// Everything that changes from update to update, but for the waiting unroll and the environments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<F> {
+    /// Parameters of the network.
+    pub theta: Vec<F>,
+    /// Moments of the inner optimiser.
+    pub inner: optim::State<F>,
+    /// All the rest.
+    pub standing: Standing,
+}
+
+/// The small part of a learner's state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Updates done.
+    pub update: u64,
+    /// Logits of the learned meta-parameters.
+    pub logits: Vec<f64>,
+    /// Moments of the meta-optimiser.
+    pub moments: optim::State<f64>,
+    /// What the safety rail has seen.
+    pub rail: RailState,
+    /// gamma and lambda that the actors saw when the waiting unroll was collected.
+    pub seen: [f64; 2],
+    /// Environment steps so far.
+    pub steps: u64,
+    /// Frames so far.
+    pub frames: u64,
+    /// Episodes that have ended.
+    pub episodes: u64,
+    /// Returns of the last of them.
+    pub recent: VecDeque<f64>,
+    /// Measurements of the gap.
+    pub gauge: Gauge,
+}
+
+/// The data of one group, and the forward pass on them.
+struct Slot<F, O, T> {
+    unroll: Unroll<F, O>,
+    tape: T,
+    evaluation: Evaluation<F>,
+    /// Returns of the episodes that ended.
+    finished: Vec<f64>,
+    frames: u64,
+    /// Updates since the parameters that acted.
+    lag: f64,
+}
+
+/// Vectors as long as the parameters, kept from update to update.
+struct Work<F> {
+    /// Inner gradients of the groups.
+    gradients: Vec<Vec<F>>,
+    /// Outer gradients of the groups.
+    ascents: Vec<Vec<F>>,
+    /// Inner gradient of the whole batch, before clipping.
+    total: Vec<F>,
+    /// The same, clipped.
+    clipped: Vec<F>,
+    /// Parameters and moments after the step.
+    theta: Vec<F>,
+    inner: optim::State<F>,
+}
+
+/// A learner on one task.
+pub struct Learner<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> {
+    options: Options,
+    seed: u64,
+    net: N,
+    heads: Heads,
+    state: State<F>,
+    groups: Vec<Group<W>>,
+    /// The unrolls of the next inner step.
+    now: Vec<Slot<F, W::Obs, N::Tape>>,
+    /// Those after it, or memory for them.
+    next: Vec<Slot<F, W::Obs, N::Tape>>,
+    work: Work<F>,
+}
+
+impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> Learner<F, W, N> {
+    /// A fresh learner: a network with the layout `heads` at its initial parameters, and one environment per actor.
+    ///
+    /// # Errors
+    /// An environment failed while the first unroll was collected, in words.
+    ///
+    /// # Panics
+    /// If the actors do not fall into groups of equal size, or a length does not fit.
+    pub fn new(
+        options: Options,
+        (net, heads): (N, Heads),
+        theta: Vec<F>,
+        worlds: Vec<W>,
+        seed: u64,
+    ) -> Result<Learner<F, W, N>, String> {
+        assert_eq!(worlds.len(), options.actors, "one environment per actor");
+        assert!(options.actors.is_multiple_of(options.groups), "groups of equal size");
+        assert_eq!((theta.len(), heads.width()), (net.n_params(), net.outputs()), "parameters and outputs");
+        let logits = options.tunables.start();
+        let eta = options.tunables.eta(&logits, 0.0);
+        let n = theta.len();
+        let zeros = || vec![F::zero(); n];
+        let groups = options.groups;
+        let work = Work {
+            gradients: (0..groups).map(|_| zeros()).collect(),
+            ascents: (0..groups).map(|_| zeros()).collect(),
+            total: zeros(),
+            clipped: zeros(),
+            theta: zeros(),
+            inner: options.rule.optimiser.start(n),
+        };
+        let standing = Standing {
+            update: 0,
+            moments: options.meta.start(logits.len()),
+            rail: options.rail.start(),
+            seen: [eta.gamma, eta.lambda],
+            logits,
+            steps: 0,
+            frames: 0,
+            episodes: 0,
+            recent: VecDeque::new(),
+            gauge: Gauge::new(options.gap_every),
+        };
+        let state = State { theta, inner: options.rule.optimiser.start(n), standing };
+        let mut worlds = worlds.into_iter();
+        let size = options.group_size();
+        let groups = (0..groups).map(|_| Group { worlds: worlds.by_ref().take(size).collect() }).collect();
+        let (now, next) = (Vec::new(), Vec::new());
+        let mut learner = Learner { options, seed, net, heads, state, groups, now, next, work };
+        learner.work.theta.clone_from(&learner.state.theta);
+        learner.collect(0, [eta.gamma, eta.lambda])?;
+        std::mem::swap(&mut learner.now, &mut learner.next);
+        learner.count();
+        Ok(learner)
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> &State<F> {
+        &self.state
+    }
+
+    /// What it was asked to do.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Values of the meta-parameters of the next update.
+    pub fn eta(&self) -> Eta {
+        let Standing { update, logits, .. } = &self.state.standing;
+        self.options.tunables.eta(logits, *update as f64 / self.options.updates.max(1) as f64)
+    }
+
+    /// What the network sees of gamma and lambda: nothing without an embedding.
+    fn condition(&self, seen: [f64; 2]) -> Vec<F> {
+        seen[..self.net.conditioning()].iter().map(|x| F::of(*x)).collect()
+    }
+
+    /// Takes the steps and episodes of the waiting unroll into the counts.
+    fn count(&mut self) {
+        let standing = &mut self.state.standing;
+        for slot in &self.now {
+            standing.steps += slot.unroll.steps() as u64;
+            standing.frames += slot.frames;
+            standing.episodes += slot.finished.len() as u64;
+            standing.recent.extend(slot.finished.iter().copied());
+        }
+        let extra = standing.recent.len().saturating_sub(RECENT);
+        standing.recent.drain(..extra);
+    }
+}
+
+/// The actors' streams of one unroll.
+fn generators(seed: u64, index: u64, actors: std::ops::Range<usize>) -> Vec<Rng> {
+    actors.map(|b| Address::new(seed, Purpose::Online).iteration(index).task(b).stream()).collect()
+}
+
+impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> super::Updates for Learner<F, W, N> {
+    type Row = Row;
+
+    fn done(&self) -> u64 {
+        self.state.standing.update
+    }
+
+    fn rail(&self) -> &RailState {
+        &self.state.standing.rail
+    }
+
+    fn snapshot(&self) -> Result<super::Snapshot, String> {
+        self.save()
+    }
+
+    fn restore(&mut self, snapshot: &super::Snapshot) -> Result<(), String> {
+        self.go_on(snapshot)
+    }
+
+    fn update(&mut self) -> Result<Row, Failed> {
+        self.step()
+    }
+}

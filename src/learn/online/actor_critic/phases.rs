@@ -1,0 +1,164 @@
+//! The phases of one update: each works on the groups in parallel and leaves its results in order.
+
+use super::{Learner, Slot, Work, generators};
+use crate::diff::{At, Network};
+use crate::estimator::online::{Contribution, Eta, Evaluation, Inner, OuterKl, Tunable, Unroll, add_outer_gradient};
+use crate::math::real::Real;
+use crate::math::targets::Targets;
+use crate::optim::{Moving, Rule};
+use crate::policy::actor_critic::Heads;
+use crate::rollout::world::{Element, World};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Coordinates that one thread sums at a time.
+const CHUNK: usize = 1 << 15;
+
+/// `out = factor (x_1 + ... + x_m)`, in order for every coordinate.
+pub(super) fn sum_of<F: Real>(vectors: &[Vec<F>], factor: f64, out: &mut [F]) {
+    let factor = F::of(factor);
+    out.par_chunks_mut(CHUNK).enumerate().for_each(|(k, out)| {
+        let at = k * CHUNK..k * CHUNK + out.len();
+        out.copy_from_slice(&vectors[0][at.clone()]);
+        for vector in &vectors[1..] {
+            out.iter_mut().zip(&vector[at.clone()]).for_each(|(o, x)| *o += *x);
+        }
+        out.iter_mut().for_each(|o| *o *= factor);
+    });
+}
+
+impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> Learner<F, W, N> {
+    /// What the inner step ascends, and how at this point of the run.
+    pub(super) fn inner<'a>(&self, net: &'a N, rule: Rule) -> Inner<'a, N> {
+        Inner { net, heads: self.heads, objective: self.options.objective(), rule }
+    }
+
+    /// Unroll number `index` of the run, by the parameters in `work.theta`, into `next`.
+    pub(super) fn collect(&mut self, index: u64, seen: [f64; 2]) -> Result<(), String> {
+        let condition = self.condition(seen);
+        let (size, length, seed) = (self.options.group_size(), self.options.length, self.seed);
+        let Learner { net, heads, groups, next, work, .. } = self;
+        let (net, heads, theta) = (&*net, &*heads, &work.theta);
+        let mut old = std::mem::take(next);
+        let old: Vec<Option<_>> = (0..groups.len()).map(|_| old.pop()).collect();
+        let jobs = groups.par_iter_mut().zip(old).enumerate();
+        let found: Result<Vec<_>, String> = jobs
+            .map(|(g, (group, old))| {
+                let (obs, mut tape) = old.map_or((Vec::new(), N::Tape::default()), |s| (s.unroll.obs, s.tape));
+                let mut rngs = generators(seed, index + 1, g * size..(g + 1) * size);
+                let stretch = group.advance((net, heads), [theta, &condition], length, &mut rngs, obs, &mut tape)?;
+                let evaluation = Evaluation::of(heads, net.output(&tape), &stretch.actions);
+                let unroll = Unroll {
+                    batch: size,
+                    obs: stretch.obs,
+                    actions: stretch.actions,
+                    rewards: stretch.rewards,
+                    not_done: stretch.not_done,
+                    successors: Some(stretch.successors),
+                    behaviour: evaluation.log_prob.clone(),
+                };
+                let (finished, frames) = (stretch.finished, stretch.frames);
+                Ok(Slot { unroll, tape, evaluation, finished, frames, lag: 0.0 })
+            })
+            .collect();
+        *next = found?;
+        Ok(())
+    }
+
+    /// Inner gradient at `eta` on the waiting unroll into `work`: of the groups, and of all. Returns the means of the policy's
+    /// entropy and of the squared error of the values.
+    pub(super) fn inner_gradient(&mut self, eta: &Eta, seen: [f64; 2]) -> [f64; 2] {
+        let condition = self.condition(seen);
+        let inner = self.inner(&self.net, self.options.rule);
+        let theta = &self.state.theta;
+        let fresh = !self.options.stop_gradient;
+        let jobs = self.now.par_iter_mut().zip(&mut self.work.gradients).map(|(slot, gradient)| {
+            let Slot { unroll, tape, evaluation, .. } = slot;
+            let at = At { theta, obs: &unroll.obs, condition: &condition };
+            if fresh {
+                inner.net.forward(at, tape);
+                *evaluation = Evaluation::of(&inner.heads, inner.net.output(tape), &unroll.actions);
+            }
+            gradient.fill(F::zero());
+            let targets = inner.add_gradient(at, unroll, eta, evaluation, gradient, tape);
+            quality(&inner.heads, evaluation, &targets)
+        });
+        let found: Vec<[f64; 2]> = jobs.collect();
+        let Work { gradients, total, .. } = &mut self.work;
+        sum_of(gradients, self.options.share(gradients.len()), total);
+        [0, 1].map(|k| found.iter().map(|q| q[k]).sum::<f64>() / found.len() as f64)
+    }
+
+    /// Outer gradients of some groups on the later unroll, at `work.theta`, into `work.ascents`; returns J' of these groups.
+    pub(super) fn outer_gradient(&mut self, groups: Range<usize>, current: [f64; 2]) -> f64 {
+        let options = &self.options;
+        let outer = options.outer();
+        let reference = [options.outer.eta.gamma, options.outer.eta.lambda];
+        let seen = self.condition(if options.outer.sees_reference { reference } else { current });
+        let before = self.condition(self.state.standing.seen);
+        let (net, heads, theta, old_theta) = (&self.net, &self.heads, &self.work.theta, &self.state.theta);
+        let (kl_cost, again) = (options.outer.kl, options.outer.sees_reference);
+        let count = groups.len();
+        let jobs = self.next[groups.clone()].par_iter_mut().zip(&mut self.work.ascents[groups]);
+        let losses: Vec<f64> = jobs
+            .map(|(slot, ascent)| {
+                let Slot { unroll, tape, evaluation, .. } = slot;
+                let at = At { theta, obs: &unroll.obs, condition: &seen };
+                let mut other = N::Tape::default();
+                let old = (kl_cost > 0.0).then(|| {
+                    net.forward(At { theta: old_theta, obs: &unroll.obs, condition: &before }, &mut other);
+                    heads.distribution(net.output(&other))
+                });
+                let kl = old.as_ref().map(|old| OuterKl { cost: kl_cost, old });
+                ascent.fill(F::zero());
+                if !again {
+                    return add_outer_gradient(net, heads, &outer, at, unroll, evaluation, kl, ascent, tape);
+                }
+                net.forward(at, &mut other); // the acting pass saw the current eta: it stays for the next inner step
+                let evaluation = Evaluation::of(heads, net.output(&other), &unroll.actions);
+                add_outer_gradient(net, heads, &outer, at, unroll, &evaluation, kl, ascent, &mut other)
+            })
+            .collect();
+        losses.iter().sum::<f64>() * self.options.share(count)
+    }
+
+    /// `w . dg/deta` of every group on the waiting unroll, w the pull-back of `u` through the step; u is used up.
+    pub(super) fn derivatives(&mut self, eta: &Eta, seen: [f64; 2], rule: Rule, u: Vec<F>) -> Vec<Vec<f64>> {
+        let learned = self.options.tunables.learned();
+        let before = &self.state.inner;
+        let mut cotangent = Moving::of(u, before);
+        let w = rule.pull_back(before, &self.work.total, self.options.differential, &mut cotangent);
+        let condition = self.condition(seen);
+        let inner = self.inner(&self.net, rule);
+        let theta = &self.state.theta;
+        let through = !self.options.stop_gradient && !condition.is_empty();
+        let jobs = self.now.par_iter_mut();
+        jobs.map(|slot| {
+            let Slot { unroll, tape, evaluation, .. } = slot;
+            let at = At { theta, obs: &unroll.obs, condition: &condition };
+            let Contribution { mut total, .. } = inner.along(at, unroll, eta, &learned, evaluation, &w, tape);
+            if through {
+                let extra = inner.through_embedding(at, unroll, eta, evaluation, &w, tape);
+                for (t, x) in super::CONDITION.iter().zip(extra) {
+                    if let Some(k) = position(&learned, *t) {
+                        total[k] += x;
+                    }
+                }
+            }
+            total
+        })
+        .collect()
+    }
+}
+
+fn position(tunables: &[Tunable], one: Tunable) -> Option<usize> {
+    tunables.iter().position(|t| *t == one)
+}
+
+/// Mean entropy and mean squared value error of an inner step.
+fn quality<F: Real>(heads: &Heads, evaluation: &Evaluation<F>, targets: &Targets<F>) -> [f64; 2] {
+    let n = targets.value.len();
+    let entropy: f64 = heads.entropy(&evaluation.distribution, n).iter().map(|h| h.f64()).sum();
+    let residuals = targets.value.iter().zip(&evaluation.values[0]).map(|(y, v)| (y.re - *v).f64());
+    [entropy / n as f64, residuals.map(|r| r * r).sum::<f64>() / n as f64]
+}
