@@ -19,6 +19,7 @@ mod metagrad;
 mod mutation;
 mod online;
 mod online_actor_critic;
+mod online_gap;
 mod probes;
 mod python;
 mod report;
