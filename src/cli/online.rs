@@ -9,6 +9,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   stillpoint online signal-noise                 one discount per state of a chain, in a second
   stillpoint online cartpole                     an actor-critic that learns gamma and lambda
+  stillpoint online cartpole --twin              the same seed with fixed gamma and lambda beside it
   stillpoint online cartpole --check-gradient    its meta-gradient beside finite differences
   stillpoint online five-arm-control --out arms
   stillpoint online five-arm-control --set meta.optimiser=sgd --set meta.beta=1
@@ -41,6 +42,9 @@ pub struct Online {
     /// A few updates only; explicit flags win
     #[arg(long)]
     smoke: bool,
+    /// Also run the same seed with gamma, lambda and all costs fixed, into OUT-twin
+    #[arg(long, conflicts_with_all = ["resume", "check_gradient"])]
+    twin: bool,
     /// Print the actor-critic's meta-gradient beside finite differences; writes nothing
     #[arg(long, conflicts_with_all = ["resume", "out", "force"])]
     check_gradient: bool,
@@ -49,7 +53,7 @@ pub struct Online {
 impl Online {
     /// What is asked.
     pub fn request(self, quiet: bool) -> Request {
-        let Online { config, set, out, seed, resume, force, smoke, check_gradient } = self;
-        Request { config, set, out, seed, resume, force, smoke, check_gradient, quiet }
+        let Online { config, set, out, seed, resume, force, smoke, twin, check_gradient } = self;
+        Request { config, set, out, seed, resume, force, smoke, twin, check_gradient, quiet }
     }
 }

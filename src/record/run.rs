@@ -59,6 +59,9 @@ impl Info {
     }
 }
 
+/// Ending of the directory that holds the twin of an online run.
+pub const TWIN: &str = "-twin";
+
 /// What a path holds, before anything is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Contents {

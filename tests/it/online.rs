@@ -262,3 +262,32 @@ fn a_run_that_blows_up_is_kept_and_exits_with_three() {
     let info = std::fs::read_to_string(scratch.path().join("run/run.json")).expect("status");
     assert!(info.contains("\"diverged\""), "{info}");
 }
+
+/// The twin has the same seed and fixed meta-parameters; a pair that was stopped between the two goes on with the second.
+#[test]
+fn a_twin_runs_beside_with_everything_fixed() {
+    let scratch = Scratch::new();
+    let sets = ["--set", "updates=12", "--set", "average=1"];
+    let run = |args: &[&str]| scratch.run(&[&["online"], args].concat());
+    let output = run(&[&["cartpole", "--twin", "--out", "run", "-q"], &sets[..]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).matches("12 updates").count(), 2);
+    let (learned, fixed) = (bare_rows(&scratch, "run"), bare_rows(&scratch, "run-twin"));
+    assert!(fixed.iter().all(|row| row["gamma"] == 0.95 && row["logits"] == Value::Array(vec![])));
+    assert_ne!(learned[11]["gamma"], 0.95);
+    let [a, b] = [&learned, &fixed].map(|rows| rows[0]["gradient_norm"].as_f64().expect("a number"));
+    assert!((a - b).abs() < 1e-9 * a, "the first inner step is the same but for the rounding of logits: {a} {b}");
+    assert!(!fixed[9]["gap"]["out"].is_null() && fixed[9]["gap"]["meta"].is_null());
+
+    std::fs::remove_dir_all(scratch.path().join("run-twin")).expect("there");
+    let output = run(&["--resume", "--out", "run", "-q"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(bare_rows(&scratch, "run-twin"), fixed);
+
+    let output = run(&[&["cartpole", "--twin", "--out", "run"], &sets[..]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    let output = run(&["five-arm-fixed", "--twin", "--out", "other"]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && message.contains("nothing to fix"), "{message}");
+    assert!(!scratch.path().join("other").exists());
+}

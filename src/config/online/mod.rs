@@ -33,6 +33,8 @@ pub struct Plan {
     pub seed: u64,
     /// Last updates that the closing report averages over.
     pub average: u64,
+    /// The same seed also runs with all meta-parameters fixed.
+    pub has_twin: bool,
     /// What is learned, and how.
     pub learner: Choice,
 }
@@ -63,6 +65,31 @@ impl Plan {
         match &self.learner {
             Choice::Small(options) => options.updates,
             Choice::ActorCritic(control) => control.options.updates,
+        }
+    }
+}
+
+impl Plan {
+    /// The run that this one is to be compared with, if it was asked for: what is learned stays at its initial value.
+    pub fn twin(&self) -> Option<Plan> {
+        let mut twin = Plan { has_twin: false, ..self.clone() };
+        let fix = |setting: &mut Setting| {
+            if setting.mode == Mode::Meta {
+                setting.mode = Mode::Fixed;
+            }
+        };
+        match &mut twin.learner {
+            Choice::Small(options) => [&mut options.gamma, &mut options.lambda].into_iter().for_each(fix),
+            Choice::ActorCritic(control) => control.options.tunables.0.iter_mut().for_each(fix),
+        }
+        self.has_twin.then_some(twin)
+    }
+
+    /// Whether any meta-parameter is learned.
+    fn learns(&self) -> bool {
+        match &self.learner {
+            Choice::Small(options) => [options.gamma.mode, options.lambda.mode].contains(&Mode::Meta),
+            Choice::ActorCritic(control) => !control.options.tunables.learned().is_empty(),
         }
     }
 }
@@ -117,9 +144,13 @@ fn plan(raw: raw::Raw) -> Checked<Plan> {
     let learner = match (&raw.task, &raw.family) {
         (Some(_), Some(_)) => return Err(Fault::new("family", "a run has either a `task` or a `family`")),
         (None, Some(family)) => control::choice(&raw, family, updates)?,
-        _ => Choice::Small(Box::new(small(raw, updates)?)),
+        _ => Choice::Small(Box::new(small(raw.clone(), updates)?)),
     };
-    Ok(Plan { name, seed, average, learner })
+    let plan = Plan { name, seed, average, has_twin: raw.twin.unwrap_or(false), learner };
+    if plan.has_twin && !plan.learns() {
+        return Err(Fault::new("twin", "has nothing to fix: no meta-parameter is learned; leave it out"));
+    }
+    Ok(plan)
 }
 
 /// The learner of a small task.
@@ -290,6 +321,7 @@ pub fn resolved(plan: &Plan) -> String {
         seed: Some(plan.seed),
         updates: Some(plan.updates()),
         average: Some(plan.average),
+        twin: plan.has_twin.then_some(true),
         ..raw
     };
     match toml::to_string(&raw) {

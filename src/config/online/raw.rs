@@ -15,6 +15,9 @@ pub struct Raw {
     pub updates: Option<u64>,
     /// Last updates that the closing report averages over.
     pub average: Option<u64>,
+    /// Also run the same seed with all meta-parameters fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub twin: Option<bool>,
     /// A small task with a learner of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,

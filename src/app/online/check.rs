@@ -1,0 +1,50 @@
+//! `online --check-gradient`: the meta-gradient beside finite differences through the whole update.
+
+use super::{Failure, Request};
+use crate::config::Overrides;
+use crate::config::online::{self as config, Choice};
+use crate::learn::online::Failed;
+use std::io::Write as _;
+
+/// Updates before the gradient is checked.
+const CHECK_AFTER: u64 = 5;
+
+/// Prints the meta-gradient after a few updates beside central differences through the whole update.
+pub(super) fn run(request: Request) -> Result<(), Failure> {
+    let Request { config, set, seed, smoke, .. } = request;
+    let Some(name) = config else { return Err(Failure::Usage("a configuration is needed".into())) };
+    let plan = config::load(&name, &Overrides { set, seed, smoke, ..Overrides::default() })?;
+    let Choice::ActorCritic(control) = &plan.learner else {
+        let text = "--check-gradient is for the actor-critic: a configuration with a section [family]";
+        return Err(Failure::Usage(format!("{name}: {text}")));
+    };
+    if control.options.tunables.learned().is_empty() {
+        return Err(Failure::Usage(format!("{name}: no meta-parameter is learned, so there is no meta-gradient")));
+    }
+    let mut learner = super::actor_critic(control, plan.seed)?;
+    for _ in 1..CHECK_AFTER.min(plan.updates()) {
+        learner.step().map_err(unfinished)?;
+    }
+    let (row, found) = learner.checked_step().map_err(unfinished)?;
+    let size = found.iter().fold(0.0, |m: f64, c| m.max(c.difference.abs()));
+    let mut text = format!("meta-gradient of -J' in update {}\n", row.update);
+    text += &format!("  {:13} {:>14} {:>18}\n", "by", "formula", "finite difference");
+    for c in &found {
+        text += &format!("  {:13} {:>14.6e} {:>18.6e}\n", c.tunable.name(), c.exact, c.difference);
+    }
+    let error = found.iter().fold(0.0, |m: f64, c| m.max((c.exact - c.difference).abs())) / size;
+    text += &format!("largest error {error:.1e} of the largest entry\n");
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// Why a check came to nothing.
+fn unfinished(failed: Failed) -> Failure {
+    match failed {
+        Failed::Diverged { update } => {
+            Failure::Diverged(format!("diverged: a parameter was not finite in update {update}"))
+        }
+        Failed::Environment { update, why } => {
+            Failure::Internal(format!("update {update}: the environment failed: {why}"))
+        }
+    }
+}

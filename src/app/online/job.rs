@@ -1,0 +1,155 @@
+//! The loop of updates: rows, saved states, and how a run ends.
+
+use super::shown::{self, Shown};
+use super::{Failure, Interrupt, remark};
+use crate::app::clock::Clock;
+use crate::app::progress::Progress;
+use crate::config::online::{self as config, Plan};
+use crate::learn::online::{Failed, Snapshot, Updates};
+use crate::record::online::{self as record, Run};
+use crate::record::run::{Session, Status};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::Write as _;
+use std::time::Instant;
+
+/// The state is written this many seconds after it was written before,
+const SAVE_SECONDS: f64 = 0.8;
+/// or after this many times the seconds that writing took, if that is longer.
+const SAVE_PAUSE: f64 = 100.0;
+
+/// A run to be, and how it talks.
+pub(super) struct Job<'a> {
+    pub plan: Plan,
+    pub quiet: bool,
+    pub interrupt: &'a Interrupt,
+}
+
+impl Job<'_> {
+    /// Starts the run, or goes on with it, to its end.
+    pub fn run<L>(&self, session: Session, is_new: bool, mut learner: L) -> Result<(), Failure>
+    where
+        L: Updates,
+        L::Row: Serialize + DeserializeOwned + Shown,
+    {
+        let config = config::resolved(&self.plan);
+        if is_new {
+            let run = Run::start(session, &config, &standing(&learner)?)?;
+            return self.drive(run, learner);
+        }
+        let dir = session.dir().to_path_buf();
+        match Run::resume(session)? {
+            Err(session) => {
+                remark(self.quiet, "the run was stopped before its first state stood: starting it");
+                let run = Run::start(session, &config, &standing(&learner)?)?;
+                self.drive(run, learner)
+            }
+            Ok((run, state)) => {
+                let path = dir.join(record::STATE);
+                let bad = |why: String| {
+                    Failure::Usage(format!("{}: not the state of a run with its config.toml: {why}", path.display()))
+                };
+                learner.restore(&state).map_err(bad)?;
+                remark(self.quiet, &format!("{}: going on after update {}", dir.display(), learner.done()));
+                self.drive(run, learner)
+            }
+        }
+    }
+
+    /// The loop of updates.
+    fn drive<L>(&self, mut run: Run, mut learner: L) -> Result<(), Failure>
+    where
+        L: Updates,
+        L::Row: Serialize + DeserializeOwned + Shown,
+    {
+        let total = self.plan.updates();
+        let clock = Clock::start(run.elapsed());
+        let progress = Progress::new(learner.done(), total, self.quiet);
+        let mut saves = Saves::new();
+        let mut failed = None;
+        while learner.done() < total && !self.interrupt.requested() {
+            let lap = clock.lap();
+            let row = match learner.update() {
+                Ok(row) => row,
+                Err(found) => {
+                    failed = Some(found);
+                    break;
+                }
+            };
+            run.append(&row, &clock.columns(&lap))?;
+            progress.tell(learner.done(), || row.line());
+            saves.maybe(&mut run, &learner)?;
+        }
+        if !matches!(failed, Some(Failed::Environment { .. })) {
+            run.save(&standing(&learner)?)?; // environments that failed do not stand where the learner does
+        }
+        progress.finish();
+        let dir = run.dir().to_path_buf();
+        self.close(run, learner.done(), failed)?;
+        let rows: Vec<L::Row> = record::read(&dir)?.into_iter().map(|logged| logged.row).collect();
+        let text = shown::report(&self.plan, &rows, learner.rail(), &dir);
+        Ok(std::io::stdout().write_all(text.as_bytes())?)
+    }
+
+    /// Writes down how the run ended.
+    fn close(&self, run: Run, done: u64, failed: Option<Failed>) -> Result<(), Failure> {
+        let dir = run.dir().to_path_buf();
+        let (total, shown) = (self.plan.updates(), dir.display());
+        match failed {
+            Some(Failed::Diverged { update }) => {
+                let reason = format!("a parameter was not finite in update {update}");
+                run.close(Status::Diverged, done, Some(reason.clone()))?;
+                let text = format!("diverged: {reason}; {shown} keeps the rows before; try a smaller inner step size");
+                return Err(Failure::Diverged(text));
+            }
+            Some(Failed::Environment { update, why }) => {
+                run.close(
+                    Status::Interrupted,
+                    done,
+                    Some(format!("the environment failed in update {update}: {why}")),
+                )?;
+                return Err(Failure::Internal(format!(
+                    "the environment failed in update {update}: {why}; go on from the last saved state with: stillpoint online \
+                     --resume --out {shown}"
+                )));
+            }
+            None => {}
+        }
+        if done < total {
+            run.close(Status::Interrupted, done, None)?;
+            return Err(Failure::Interrupted(format!(
+                "interrupted after update {done} of {total}, nothing is lost; go on with: stillpoint online --resume --out {shown}"
+            )));
+        }
+        Ok(run.close(Status::Finished, done, None)?)
+    }
+}
+
+/// The learner's state, ready to be written.
+fn standing<L: Updates>(learner: &L) -> Result<Snapshot, Failure> {
+    learner.snapshot().map_err(|why| Failure::Internal(format!("the environments cannot be saved: {why}")))
+}
+
+/// When the state is written: often, but for little of the time.
+struct Saves {
+    last: Instant,
+    pause: f64,
+}
+
+impl Saves {
+    fn new() -> Saves {
+        Saves { last: Instant::now(), pause: SAVE_SECONDS }
+    }
+
+    /// Writes the state if it is time.
+    fn maybe<L: Updates>(&mut self, run: &mut Run, learner: &L) -> Result<(), Failure> {
+        if self.last.elapsed().as_secs_f64() < self.pause {
+            return Ok(());
+        }
+        let start = Instant::now();
+        run.save(&standing(learner)?)?;
+        self.last = Instant::now();
+        self.pause = SAVE_SECONDS.max(SAVE_PAUSE * start.elapsed().as_secs_f64());
+        Ok(())
+    }
+}

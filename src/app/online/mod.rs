@@ -1,0 +1,145 @@
+//! `online`: one task, one lifetime; a run, its twin with fixed meta-parameters, or a check of its meta-gradient.
+
+mod check;
+mod job;
+mod shown;
+
+use super::failure::Failure;
+use super::interrupt::Interrupt;
+use crate::config::online::{self as config, Choice, Control, Plan};
+use crate::config::{Overrides, tree};
+use crate::learn::online::{Learner, actor_critic};
+use crate::record::run::{self, Session};
+use crate::rng::{Address, Purpose};
+use job::Job;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Where runs go that are not told where.
+const RUNS: &str = "runs";
+
+/// What the command line asks of `online`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Path of a configuration or name of a shipped one.
+    pub config: Option<String>,
+    /// `key=value` changes.
+    pub set: Vec<String>,
+    /// Run directory.
+    pub out: Option<PathBuf>,
+    /// Seed.
+    pub seed: Option<u64>,
+    /// Continue the run in `out`.
+    pub resume: bool,
+    /// Replace the run in `out`.
+    pub force: bool,
+    /// A few updates only.
+    pub smoke: bool,
+    /// Also run the same seed with all meta-parameters fixed.
+    pub twin: bool,
+    /// Hold the meta-gradient against finite differences instead of running.
+    pub check_gradient: bool,
+    /// No progress and no remarks.
+    pub quiet: bool,
+}
+
+/// A run that is claimed, and whether it is new.
+struct Claimed {
+    session: Session,
+    plan: Plan,
+    is_new: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A configuration or directory that cannot be used, divergence, interruption, or a system that refuses to write.
+pub fn run(request: Request) -> Result<(), Failure> {
+    if request.check_gradient {
+        return check::run(request);
+    }
+    let interrupt = Interrupt::listen(request.quiet)?;
+    let quiet = request.quiet;
+    let claimed = if request.resume { reopen(&request)? } else { claim(request)? };
+    for Claimed { session, plan, is_new } in claimed {
+        let job = Job { plan, quiet, interrupt: &interrupt };
+        match &job.plan.learner {
+            Choice::Small(options) => {
+                job.run(session, is_new, Learner::new(options.as_ref().clone(), job.plan.seed))?
+            }
+            Choice::ActorCritic(control) => job.run(session, is_new, actor_critic(control, job.plan.seed)?)?,
+        }
+    }
+    Ok(())
+}
+
+/// The actor-critic on the one task that the seed draws from a family.
+fn actor_critic(control: &Control, seed: u64) -> Result<actor_critic::FamilyLearner, Failure> {
+    let Control { family, network, options } = control;
+    let family = ::tasks::registry::build(&family.name, &family.params);
+    let family = family.map_err(|e| Failure::Internal(e.to_string()))?; // the configuration has built it before
+    let task = family.sample(&mut Address::new(seed, Purpose::Task).stream());
+    actor_critic::on_family(task, network, options.clone(), seed).map_err(Failure::Internal)
+}
+
+/// Directory of the twin of the run in `dir`: beside it.
+fn twin_of(dir: &Path) -> PathBuf {
+    let mut name = dir.file_name().unwrap_or_default().to_os_string();
+    name.push(run::TWIN);
+    dir.with_file_name(name)
+}
+
+/// Directories of a new run and of its twin, before anything is computed.
+fn claim(request: Request) -> Result<Vec<Claimed>, Failure> {
+    let Request { config, mut set, out, seed, force, smoke, twin, quiet, .. } = request;
+    let Some(name) = config else { return Err(Failure::Usage("a configuration is needed".into())) };
+    if twin {
+        set.push("twin=true".into());
+    }
+    let plan = config::load(&name, &Overrides { set, seed, smoke, ..Overrides::default() })?;
+    let dir = match out {
+        Some(dir) => dir,
+        None => run::fresh(Path::new(RUNS), &plan.name, plan.seed)?,
+    };
+    let session = run::claim(&dir, force)?;
+    remark(quiet, &format!("run directory {}", dir.display()));
+    let mut claimed = Vec::new();
+    if let Some(twin) = plan.twin() {
+        let session = run::claim(&twin_of(&dir), force)?;
+        claimed.push(Claimed { session, plan: twin, is_new: true });
+    }
+    claimed.insert(0, Claimed { session, plan, is_new: true });
+    Ok(claimed)
+}
+
+/// The run to go on with, and its twin, which may not have been started.
+fn reopen(request: &Request) -> Result<Vec<Claimed>, Failure> {
+    let Some(dir) = &request.out else {
+        return Err(Failure::Usage("--resume needs --out DIR, the run to continue".into()));
+    };
+    let resume = |dir: &Path| -> Result<Claimed, Failure> {
+        let (session, opened) = Session::resume(dir)?;
+        let source = opened.config_path().display().to_string();
+        let plan = config::parse(&opened.config, &source, tree::Format::Toml, &Overrides::default())?;
+        Ok(Claimed { session, plan, is_new: false })
+    };
+    let first = resume(dir)?;
+    let mut claimed = Vec::new();
+    if let Some(plan) = first.plan.twin() {
+        let dir = twin_of(dir);
+        claimed.push(match run::contents(&dir)? {
+            run::Contents::Missing | run::Contents::Empty => {
+                Claimed { session: run::claim(&dir, false)?, plan, is_new: true }
+            }
+            _ => resume(&dir)?,
+        });
+    }
+    claimed.insert(0, first);
+    Ok(claimed)
+}
+
+fn remark(quiet: bool, text: &str) {
+    if !quiet {
+        let _ = writeln!(std::io::stderr(), "{text}"); // a closed stderr must not end the run
+    }
+}
