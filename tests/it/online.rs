@@ -210,6 +210,8 @@ fn bad_configurations_are_refused_with_file_and_key() {
         (["gap.every=0", "meta.patience=5"], "key `meta.patience`: has no effect"),
         (["network.embedding=0", "network.stop_gradient=false"], "`network.embedding` is 0"),
         (["inner.optimiser=sgd", "inner.epsilon=1"], "key `inner.epsilon`: has no effect"),
+        (["inner.target=lambda", "actors.driver=impala"], "key `actors.driver`: must be `synchronous`"),
+        (["actors.driver=synchronous", "actors.queue=2"], "key `actors.queue`: has no effect"),
         (["inner.target=lambda", "leak.initial=0.5"], "key `leak`: has no effect"),
     ] {
         let message = load("cartpole", &sets).expect_err(sets[1]);

@@ -3,7 +3,9 @@
 use stillpoint::config::{self, Overrides};
 use stillpoint::estimator::online::{Eta, Rail, Reduction, Setting, Tunable, Tunables};
 use stillpoint::learn::online::Updates as _;
-use stillpoint::learn::online::actor_critic::{FamilyLearner, MlpShape, Options, OuterOptions, Row, on_family};
+use stillpoint::learn::online::actor_critic::{
+    Ahead, Driver, FamilyLearner, MlpShape, Options, OuterOptions, Row, on_family,
+};
 use stillpoint::math::targets::{Target, VTrace};
 use stillpoint::optim::{Differential, Optimiser, RmsPropDialect, Rule};
 use stillpoint::rng::{Address, Purpose};
@@ -21,6 +23,7 @@ fn options(updates: u64) -> Options {
         actors: 16,
         groups: 4,
         length: 20,
+        driver: Driver::Synchronous,
         target: Target::VTrace(VTrace::default()),
         reduction: Reduction::Mean,
         rule: Rule { optimiser: adam(5e-3), clip: Some(0.5) },
@@ -178,4 +181,30 @@ fn cart_pole_is_learned() {
     let [first, last] = [mean(&rows[..40]), mean(&rows[360..])];
     println!("cart-pole: return {first:.1}, then {last:.1}; gamma {:.4}", rows[399].gamma);
     assert!(last > 2.5 * first, "{first} {last}");
+}
+
+/// Actors that run ahead learn too; what they lag is told, and the meta-gradient stays that of the update it makes.
+#[test]
+fn actors_may_run_ahead() {
+    let driver = Driver::Impala(Ahead { threads: 2, queue: 2 });
+    let mut learner = learner("cartpole", Options { driver, ..options(400) }, 1);
+    let rows: Vec<Row> = (0..400).map(|_| learner.step().expect("finite")).collect();
+    let lag = rows.iter().map(|r| r.policy_lag).sum::<f64>() / 400.0;
+    let clipped = rows.iter().map(|r| r.clip_fraction).sum::<f64>() / 400.0;
+    println!("mean lag {lag:.2}, ratios clipped {clipped:.3}, return {:?}", rows[399].return_100);
+    assert!((0.5..=4.0).contains(&lag) && clipped > 0.0, "{lag} {clipped}");
+    assert!(rows[399].return_100 > Some(50.0), "{:?}", rows[399].return_100);
+    let (_, checked) = learner.checked_step().expect("finite");
+    for c in &checked {
+        assert!(
+            (c.exact - c.difference).abs() < 1e-6 * checked[0].difference.abs().max(checked[1].difference.abs()),
+            "{c:?}"
+        );
+    }
+    let snapshot = learner.snapshot().expect("a state");
+    let update = learner.done();
+    learner.restore(&snapshot).expect("its own state");
+    assert_eq!(learner.done(), update);
+    drop(learner.step().expect("finite"));
+    drop(learner); // joins its threads
 }

@@ -5,7 +5,7 @@ use stillpoint::batch::Actions;
 use stillpoint::diff::{Activation, At, ConditionedMlp, Free};
 use stillpoint::estimator::online::{Eta, Inner, Rail, Reduction, Setting, Tunable, Tunables, Unroll};
 use stillpoint::learn::online::actor_critic::{
-    FamilyLearner, GapRow, MlpShape, Options, OuterOptions, Reading, on_family,
+    Driver, FamilyLearner, GapRow, MlpShape, Options, OuterOptions, Reading, on_family,
 };
 use stillpoint::math::targets::{Target, VTrace};
 use stillpoint::optim::{Differential, Optimiser, Rule};
@@ -40,6 +40,7 @@ fn options(actors: usize, groups: usize) -> Options {
         actors,
         groups,
         length: LENGTH,
+        driver: Driver::Synchronous,
         target: Target::VTrace(VTrace::default()),
         reduction: Reduction::Mean,
         rule: Rule { optimiser: Optimiser::Sgd { beta: BETA }, clip: None },

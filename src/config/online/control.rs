@@ -4,7 +4,7 @@ use super::{Choice, Control, MAX, idle, inner, meta, raw, setting};
 use crate::config::checks::{self, Checked};
 use crate::config::{Fault, family};
 use crate::estimator::online::{Eta, Tunable, Tunables};
-use crate::learn::online::actor_critic::{MlpShape, Options, OuterOptions};
+use crate::learn::online::actor_critic::{Ahead, Driver, MlpShape, Options, OuterOptions};
 use crate::math::targets::Target;
 
 /// Most actors, steps of an unroll, and both together.
@@ -13,6 +13,10 @@ const MAX_STEPS: usize = 100_000;
 const MAX_WIDTH: usize = 4096;
 /// Most weights between hidden layers, and most hidden activations of an unroll.
 const MAX_WEIGHTS: usize = 50_000_000;
+/// Most actor threads.
+const MAX_THREADS: usize = 1024;
+/// Most unrolls that wait per group.
+const MAX_QUEUE: usize = 1024;
 /// Updates between two measurements of the gap.
 const GAP_EVERY: u64 = 10;
 /// Largest factor of a loss term.
@@ -55,6 +59,7 @@ pub(super) fn choice(raw: &raw::Raw, family: &toml::Table, updates: u64) -> Chec
         actors: count,
         groups,
         length,
+        driver: driver(&actors, &target)?,
         target,
         reduction: inner::reduction(&raw.inner, &DEFAULTS),
         rule: inner::rule(&raw.inner, &DEFAULTS)?,
@@ -91,6 +96,25 @@ fn groups(asked: Option<usize>, count: usize) -> Checked<usize> {
     let divisors: Vec<String> = (1..=count).filter(|g| count.is_multiple_of(*g)).map(|g| g.to_string()).collect();
     let why = format!("must divide `actors.count` = {count}: {}; found {groups}", divisors.join(", "));
     Err(Fault::new("actors.groups", why))
+}
+
+/// Who steps the actors.
+fn driver(actors: &raw::Actors, target: &Target) -> Checked<Driver> {
+    if actors.driver != Some(raw::Driver::Impala) {
+        for (key, is_given) in [("actors.threads", actors.threads.is_some()), ("actors.queue", actors.queue.is_some())]
+        {
+            idle(key, is_given, "only actors that run ahead (`actors.driver` = `impala`) have it")?;
+        }
+        return Ok(Driver::Synchronous);
+    }
+    if !matches!(target, Target::VTrace(_)) {
+        let why = "must be `synchronous` with these targets: only V-trace corrects for data of older policies";
+        return Err(Fault::new("actors.driver", why));
+    }
+    Ok(Driver::Impala(Ahead {
+        threads: checks::count("actors.threads", actors.threads.unwrap_or(2), MAX_THREADS)?,
+        queue: checks::count("actors.queue", actors.queue.unwrap_or(1), MAX_QUEUE)?,
+    }))
 }
 
 /// The perceptron.

@@ -194,6 +194,22 @@ pub struct Actors {
     pub length: Option<usize>,
     /// Groups that act and are differentiated as one batch each.
     pub groups: Option<usize>,
+    /// Who steps them.
+    pub driver: Option<Driver>,
+    /// Threads that act (impala).
+    pub threads: Option<usize>,
+    /// Unrolls of a group that may wait (impala).
+    pub queue: Option<usize>,
+}
+
+/// Who steps the actors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Driver {
+    /// The learner, between updates.
+    Synchronous,
+    /// Threads that run ahead.
+    Impala,
 }
 
 /// Section `[network]`.

@@ -2,7 +2,7 @@
 
 use super::{Control, raw};
 use crate::estimator::online::{Mode, OuterReturn, Rail, Reduction, Setting, Tunable};
-use crate::learn::online::actor_critic::{Options as ActorCritic, OuterOptions};
+use crate::learn::online::actor_critic::{Driver, Options as ActorCritic, OuterOptions};
 use crate::learn::online::{Options, Task};
 use crate::math::targets::{Bootstrap, Target, VTrace};
 use crate::optim::{Differential, Optimiser, RmsPropDialect};
@@ -18,6 +18,7 @@ pub(super) fn control(control: &Control) -> raw::Raw {
         }
     }
     let of = |tunable: Tunable| -> Option<raw::Setting> { Some(setting_section(options.tunables.get(tunable))) };
+    let ahead = if let Driver::Impala(ahead) = options.driver { Some(ahead) } else { None };
     let is_vtrace = matches!(options.target, Target::VTrace(_));
     let is_seen = network.embedding > 0;
     let is_learned = !options.tunables.learned().is_empty();
@@ -30,6 +31,9 @@ pub(super) fn control(control: &Control) -> raw::Raw {
             count: Some(options.actors),
             length: Some(options.length),
             groups: Some(options.groups),
+            driver: Some(if ahead.is_some() { raw::Driver::Impala } else { raw::Driver::Synchronous }),
+            threads: ahead.map(|a| a.threads),
+            queue: ahead.map(|a| a.queue),
         }),
         network: Some(raw::Network {
             hidden: Some(network.hidden.clone()),

@@ -9,20 +9,22 @@
 //! 5. tau' waits for the next update.
 //!
 //! Actors act in groups. A group is one batch of the network and one unit of parallel work, and sums over groups are taken in
-//! order, so results do not depend on the number of threads. The pass that acts is the forward pass of both gradients: the network
+//! order, so results do not depend on the number of threads (driver `Synchronous`; with actors that run ahead they depend on timing). The pass that acts is the forward pass of both gradients: the network
 //! therefore sees the eta that its data were collected with, which lags one update behind the eta of the targets.
 
 mod build;
 mod gauge;
 mod options;
 mod phases;
+mod pool;
 mod row;
 mod saved;
 mod step;
 
 pub use build::{FamilyLearner, MlpShape, on_family};
 pub use gauge::{GapRow, Gauge, Reading};
-pub use options::{BLOCK_UPDATES, BLOCKS, CONDITION, Options, OuterOptions};
+pub use options::{BLOCK_UPDATES, BLOCKS, CONDITION, Driver, Options, OuterOptions};
+pub use pool::Ahead;
 pub use row::Row;
 pub use step::Checked;
 
@@ -35,8 +37,10 @@ use crate::policy::actor_critic::Heads;
 use crate::rng::{Address, Purpose, Rng};
 use crate::rollout::actors::Group;
 use crate::rollout::world::{Element, World};
+use pool::Pool;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Episodes that `return_100` averages over.
 const RECENT: usize = 100;
@@ -108,10 +112,13 @@ struct Work<F> {
 pub struct Learner<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> {
     options: Options,
     seed: u64,
-    net: N,
+    net: Arc<N>,
     heads: Heads,
     state: State<F>,
+    /// Actors that the learner steps itself; none once they run ahead.
     groups: Vec<Group<W>>,
+    /// Actors that run ahead.
+    pool: Option<Pool<F, W::Obs>>,
     /// The unrolls of the next inner step.
     now: Vec<Slot<F, W::Obs, N::Tape>>,
     /// Those after it, or memory for them.
@@ -119,7 +126,7 @@ pub struct Learner<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> {
     work: Work<F>,
 }
 
-impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> Learner<F, W, N> {
+impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send + 'static> Learner<F, W, N> {
     /// A fresh learner: a network with the layout `heads` at its initial parameters, and one environment per actor.
     ///
     /// # Errors
@@ -167,9 +174,10 @@ impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> Learner<F, W, N> 
         let size = options.group_size();
         let groups = (0..groups).map(|_| Group { worlds: worlds.by_ref().take(size).collect() }).collect();
         let (now, next) = (Vec::new(), Vec::new());
-        let mut learner = Learner { options, seed, net, heads, state, groups, now, next, work };
+        let (net, pool) = (Arc::new(net), None);
+        let mut learner = Learner { options, seed, net, heads, state, groups, pool, now, next, work };
         learner.work.theta.clone_from(&learner.state.theta);
-        learner.collect(0, [eta.gamma, eta.lambda])?;
+        learner.act(0, [eta.gamma, eta.lambda])?;
         std::mem::swap(&mut learner.now, &mut learner.next);
         learner.count();
         Ok(learner)
@@ -215,7 +223,9 @@ fn generators(seed: u64, index: u64, actors: std::ops::Range<usize>) -> Vec<Rng>
     actors.map(|b| Address::new(seed, Purpose::Online).iteration(index).task(b).stream()).collect()
 }
 
-impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> super::Updates for Learner<F, W, N> {
+impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send + 'static> super::Updates
+    for Learner<F, W, N>
+{
     type Row = Row;
 
     fn done(&self) -> u64 {

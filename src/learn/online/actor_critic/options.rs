@@ -1,5 +1,6 @@
 //! What the actor-critic is asked to do.
 
+use super::pool::Ahead;
 use crate::estimator::online::{Auxiliary, Eta, Objective, Outer, Rail, Reduction, Tunable, Tunables};
 use crate::math::targets::Target;
 use crate::optim::{Differential, Optimiser, Rule};
@@ -25,6 +26,8 @@ pub struct Options {
     pub groups: usize,
     /// Steps T of an unroll.
     pub length: usize,
+    /// Who steps the actors.
+    pub driver: Driver,
     /// How targets are made.
     pub target: Target,
     /// What the loss divides by.
@@ -49,6 +52,15 @@ pub struct Options {
     pub updates: u64,
     /// Updates between two measurements of the gap; 0 for none.
     pub gap_every: u64,
+}
+
+/// Who steps the actors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// The learner, between two updates (A2C): on-policy, exact to resume, the same for any number of threads.
+    Synchronous,
+    /// Threads that run ahead of the learner (IMPALA): off-policy, faster with several cores, not reproducible.
+    Impala(Ahead),
 }
 
 /// The outer loss J'.

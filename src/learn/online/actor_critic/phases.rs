@@ -1,5 +1,7 @@
 //! The phases of one update: each works on the groups in parallel and leaves its results in order.
 
+use super::options::Driver;
+use super::pool::{Delivery, Pool, Published};
 use super::{Learner, Slot, Work, generators};
 use crate::diff::{At, Network};
 use crate::estimator::online::{Contribution, Eta, Evaluation, Inner, OuterKl, Tunable, Unroll, add_outer_gradient};
@@ -27,18 +29,47 @@ pub(super) fn sum_of<F: Real>(vectors: &[Vec<F>], factor: f64, out: &mut [F]) {
     });
 }
 
-impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> Learner<F, W, N> {
+impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send + 'static> Learner<F, W, N> {
     /// What the inner step ascends, and how at this point of the run.
     pub(super) fn inner<'a>(&self, net: &'a N, rule: Rule) -> Inner<'a, N> {
         Inner { net, heads: self.heads, objective: self.options.objective(), rule }
     }
 
-    /// Unroll number `index` of the run, by the parameters in `work.theta`, into `next`.
+    /// The data after the inner step, with their forward pass at `work.theta`, into `next`: the next unroll of the synchronous
+    /// actors, or what the actors that run ahead have queued.
     pub(super) fn collect(&mut self, index: u64, seen: [f64; 2]) -> Result<(), String> {
+        let Driver::Impala(ahead) = self.options.driver else { return self.act(index, seen) };
+        let condition = self.condition(seen);
+        let (theta, update) = (self.work.theta.clone(), index);
+        let published = Published { theta, condition: condition.clone(), update };
+        match &self.pool {
+            Some(pool) => pool.publish(published),
+            None => {
+                let (groups, run) = (std::mem::take(&mut self.groups), (self.options.length, self.seed, index));
+                self.pool = Some(Pool::start((&self.net, self.heads), groups, published, ahead, run));
+            }
+        }
+        let delivered = self.pool.as_ref().map_or(Ok(Vec::new()), Pool::take)?;
+        let (net, heads, theta) = (&*self.net, &self.heads, &self.work.theta);
+        let mut old = std::mem::take(&mut self.next);
+        let tapes: Vec<N::Tape> = delivered.iter().map(|_| old.pop().map(|s| s.tape).unwrap_or_default()).collect();
+        let jobs = delivered.into_par_iter().zip(tapes);
+        self.next = jobs
+            .map(|(Delivery { unroll, finished, frames, update: acted }, mut tape)| {
+                net.forward(At { theta, obs: &unroll.obs, condition: &condition }, &mut tape);
+                let evaluation = Evaluation::of(heads, net.output(&tape), &unroll.actions);
+                Slot { unroll, tape, evaluation, finished, frames, lag: (update - acted) as f64 }
+            })
+            .collect();
+        Ok(())
+    }
+
+    /// Unroll number `index` of the run, by synchronous actors with the parameters in `work.theta`, into `next`.
+    pub(super) fn act(&mut self, index: u64, seen: [f64; 2]) -> Result<(), String> {
         let condition = self.condition(seen);
         let (size, length, seed) = (self.options.group_size(), self.options.length, self.seed);
         let Learner { net, heads, groups, next, work, .. } = self;
-        let (net, heads, theta) = (&*net, &*heads, &work.theta);
+        let (net, heads, theta) = (&**net, &*heads, &work.theta);
         let mut old = std::mem::take(next);
         let old: Vec<Option<_>> = (0..groups.len()).map(|_| old.pop()).collect();
         let jobs = groups.par_iter_mut().zip(old).enumerate();
@@ -96,7 +127,7 @@ impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> Learner<F, W, N> 
         let reference = [options.outer.eta.gamma, options.outer.eta.lambda];
         let seen = self.condition(if options.outer.sees_reference { reference } else { current });
         let before = self.condition(self.state.standing.seen);
-        let (net, heads, theta, old_theta) = (&self.net, &self.heads, &self.work.theta, &self.state.theta);
+        let (net, heads, theta, old_theta) = (&*self.net, &self.heads, &self.work.theta, &self.state.theta);
         let (kl_cost, again) = (options.outer.kl, options.outer.sees_reference);
         let count = groups.len();
         let jobs = self.next[groups.clone()].par_iter_mut().zip(&mut self.work.ascents[groups]);

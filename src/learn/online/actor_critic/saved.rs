@@ -1,5 +1,8 @@
 //! The actor-critic as a snapshot, and back: parameters, moments, waiting unrolls, environments.
+//!
+//! Actors that run ahead keep their environments: they are not part of the snapshot, and their episodes begin anew.
 
+use super::options::Driver;
 use super::{Learner, Standing};
 use crate::batch::Actions;
 use crate::diff::{At, Network};
@@ -21,7 +24,7 @@ struct Values {
     lags: Vec<f64>,
 }
 
-impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> Learner<F, W, N> {
+impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send + 'static> Learner<F, W, N> {
     /// Everything that the next updates depend on.
     pub(super) fn save(&self) -> Result<Snapshot, String> {
         let standing = self.state.standing.clone();
@@ -87,6 +90,9 @@ impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> Learner<F, W, N> 
             unrolls.push(unroll);
         }
         for (b, world) in self.groups.iter_mut().flat_map(|group| &mut group.worlds).enumerate() {
+            if matches!(self.options.driver, Driver::Impala(_)) {
+                break; // they were in the actors' hands: episodes begin anew
+            }
             let bytes: Vec<u8> = snapshot.get(&format!("world.{b}"), None)?;
             world.restore(&bytes).map_err(|why| format!("tensor `world.{b}`: {why}"))?;
         }

@@ -37,7 +37,7 @@ pub(super) struct Move {
     gap: Option<Measured>,
 }
 
-impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> Learner<F, W, N> {
+impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send + 'static> Learner<F, W, N> {
     /// One inner step, its meta-gradient on later data, and one step of the meta-parameters.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> Learner<F, W, N> 
         let is_measured = self.options.gap_every > 0 && update.is_multiple_of(self.options.gap_every);
         let learned = self.options.tunables.learned();
         let groups = match (is_measured, learned.is_empty()) {
-            (true, _) => self.groups.len(),
+            (true, _) => self.options.groups,
             (false, true) => 0,
             (false, false) => self.options.outer_groups(),
         };
@@ -123,7 +123,7 @@ impl<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> Learner<F, W, N> 
             if root.is_empty() { inner.clone() } else { of(&self.work.gradients, Some(root.as_slice())) };
         let out = of(&self.work.ascents, None);
         let tunables = self.options.tunables;
-        let half = self.groups.len() / 2;
+        let half = self.options.groups / 2;
         let meta = (!tunables.learned().is_empty()).then(|| {
             let mut h: [[Vec<f64>; 2]; 2] = Default::default();
             let scale = 2.0 * self.options.share(2 * half);
