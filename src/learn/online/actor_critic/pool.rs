@@ -53,13 +53,20 @@ pub(super) struct Pool<F, O> {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// One group in the hands of a thread.
+struct Share<F, W: World> {
+    /// Number of the group.
+    number: usize,
+    group: Group<W>,
+    queue: SyncSender<Message<F, W::Obs>>,
+}
+
 /// What an actor thread needs.
 struct Actor<F, W: World, N> {
     net: Arc<N>,
     heads: Heads,
     shared: Arc<Shared<F>>,
-    /// Number of the group, its actors, its queue.
-    groups: Vec<(usize, Group<W>, SyncSender<Message<F, W::Obs>>)>,
+    groups: Vec<Share<F, W>>,
     length: usize,
     seed: u64,
 }
@@ -69,7 +76,7 @@ impl<F: Real, W: World, N: Network<F, Obs = W::Obs>> Actor<F, W, N> {
     fn run(mut self, mut index: u64) {
         let mut tape = N::Tape::default();
         loop {
-            for (g, group, queue) in &mut self.groups {
+            for Share { number: g, group, queue } in &mut self.groups {
                 if self.shared.stop.load(Ordering::Relaxed) {
                     return;
                 }
@@ -123,11 +130,11 @@ impl<F: Real, O: crate::rollout::world::Element> Pool<F, O> {
         let shared = Arc::new(Shared { newest: Mutex::new(Arc::new(first)), stop: AtomicBool::new(false) });
         let threads = ahead.threads.clamp(1, groups.len());
         let mut queues = Vec::new();
-        let mut shares: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
+        let mut shares: Vec<Vec<Share<F, W>>> = (0..threads).map(|_| Vec::new()).collect();
         for (g, group) in groups.into_iter().enumerate() {
             let (sender, receiver) = sync_channel(ahead.queue.max(1));
             queues.push(receiver);
-            shares[g % threads].push((g, group, sender));
+            shares[g % threads].push(Share { number: g, group, queue: sender });
         }
         let spawn = |groups| {
             let actor = Actor { net: net.clone(), heads, shared: shared.clone(), groups, length, seed };
