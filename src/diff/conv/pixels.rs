@@ -27,28 +27,21 @@ kernel! {
     }
 }
 
-/// Four planes, sixteen pixels at a time.
+/// Four planes pixel by pixel: a pixel's bytes as one word first, because both loops vectorise then.
 #[inline(always)]
 fn interleave<F: Real>(planes: [&[u8]; 4], row: &mut [F], scale: F) {
-    let mut blocks = row.chunks_exact_mut(64);
-    let mut x = 0;
-    for block in &mut blocks {
-        let mut bytes = [0u8; 64];
-        for i in 0..16 {
-            for c in 0..4 {
-                bytes[4 * i + c] = planes[c][x + i];
-            }
+    const CHUNK: usize = 128;
+    let mut pixels = [[0u8; 4]; CHUNK];
+    for (k, row) in row.chunks_mut(4 * CHUNK).enumerate() {
+        let n = row.len() / 4;
+        let [a, b, c, d] = planes.map(|p| &p[k * CHUNK..k * CHUNK + n]);
+        for i in 0..n {
+            let [a, b, c, d] = [a[i], b[i], c[i], d[i]].map(u32::from);
+            pixels[i] = (a | b << 8 | c << 16 | d << 24).to_le_bytes();
         }
-        for (to, byte) in block.iter_mut().zip(bytes) {
-            *to = F::of(f64::from(byte)) * scale;
+        for (to, byte) in row.iter_mut().zip(pixels.as_flattened()) {
+            *to = F::of(f64::from(*byte)) * scale;
         }
-        x += 16;
-    }
-    for pixel in blocks.into_remainder().chunks_exact_mut(4) {
-        for c in 0..4 {
-            pixel[c] = F::of(f64::from(planes[c][x])) * scale;
-        }
-        x += 1;
     }
 }
 

@@ -354,6 +354,7 @@ impl Plan {
             out: b.grid.walk(),
             mask: b.grid.walk(),
             channels: padded[1],
+            weights: padded[1],
         };
         let here = &mut self.layers[layer];
         here.forward = forward;
@@ -427,5 +428,6 @@ fn phase(
         out: pixels(to),
         mask: pixels(mask),
         channels: to.stride,
+        weights: to.stride,
     }
 }
