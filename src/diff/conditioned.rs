@@ -1,8 +1,8 @@
 //! A multilayer perceptron whose first layer also sees an embedding of a conditioning vector.
 //!
-//! With `e = c W_e` (no bias) the first layer is `f([x ; e] W_1 + b_1) = f(x W_1x + b_1')`, `b_1' = b_1 + e W_1e`: all rows share
-//! c, so the embedding acts as a bias. Every pass is therefore one of [`Mlp`] with that bias, and a chain rule of vector size.
+//! Every pass is one of [`Mlp`] with the first bias moved by the embedding (module `embedding`), and a chain rule of vector size.
 
+use super::embedding::{Embedding, EmbeddingScratch};
 use super::init::Init;
 use super::mlp::{Activation, Mlp};
 use super::network::{Along, At, Gradient, Network};
@@ -18,8 +18,7 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConditionedMlp {
     mlp: Mlp,
-    conditioning: usize,
-    embedding: usize,
+    embedding: Embedding,
 }
 
 /// Activations, tangents and scratch memory of a [`ConditionedMlp`].
@@ -31,6 +30,7 @@ pub struct ConditionedTape<F> {
     effective: [Vec<F>; 2],
     /// Gradients by those.
     gradients: [Vec<F>; 2],
+    embedding: EmbeddingScratch<F>,
 }
 
 impl ConditionedMlp {
@@ -40,8 +40,9 @@ impl ConditionedMlp {
     /// # Panics
     /// If fewer than two widths are given or one is zero.
     pub fn new(sizes: Vec<usize>, activation: Activation, conditioning: usize, embedding: usize) -> ConditionedMlp {
-        let [conditioning, embedding] = if conditioning * embedding == 0 { [0; 2] } else { [conditioning, embedding] };
-        ConditionedMlp { mlp: Mlp::new(sizes, activation), conditioning, embedding }
+        let mlp = Mlp::new(sizes, activation);
+        let embedding = Embedding::new(conditioning, embedding, mlp.sizes[1]);
+        ConditionedMlp { mlp, embedding }
     }
 
     /// Initial parameters: weights by `init` (the first layer as one matrix over `[x ; e]`), zero biases.
@@ -50,11 +51,12 @@ impl ConditionedMlp {
         let [embed, first, rest] = self.parts();
         let start = rest.start;
         theta[rest].copy_from_slice(&self.mlp.init::<F>(init, rng));
-        if self.embedding > 0 {
-            init.fill(self.conditioning, self.embedding, &mut theta[embed], rng);
+        let size = self.embedding.size;
+        if size > 0 {
+            init.fill(self.embedding.conditioning, size, &mut theta[embed], rng);
             let layer = self.mlp.layer(0);
-            let mut both = vec![F::zero(); (layer.inputs + self.embedding) * layer.outputs];
-            init.fill(layer.inputs + self.embedding, layer.outputs, &mut both, rng);
+            let mut both = vec![F::zero(); (layer.inputs + size) * layer.outputs];
+            init.fill(layer.inputs + size, layer.outputs, &mut both, rng);
             let (x, e) = both.split_at(layer.weight.len());
             theta[start + layer.weight.start..start + layer.weight.end].copy_from_slice(x);
             theta[first].copy_from_slice(e);
@@ -64,54 +66,23 @@ impl ConditionedMlp {
 
     /// Places of `W_e`, `W_1e` and the perceptron in the flat vector.
     pub fn parts(&self) -> [Range<usize>; 3] {
-        let embed = self.conditioning * self.embedding;
-        let first = embed + self.embedding * self.mlp.sizes[1];
-        [0..embed, embed..first, first..first + self.mlp.n_params()]
-    }
-
-    /// `x M` for a row-major `[x.len(), columns]` matrix, added to `out`.
-    fn through<F: Real>(x: &[F], matrix: &[F], out: &mut [F]) {
-        for (x, row) in x.iter().zip(matrix.chunks_exact(out.len().max(1))) {
-            out.iter_mut().zip(row).for_each(|(o, m)| *o += *x * *m);
-        }
-    }
-
-    /// `M d` for a row-major `[out.len(), d.len()]` matrix, added to `out`.
-    fn back<F: Real>(matrix: &[F], d: &[F], out: &mut [F]) {
-        for (o, row) in out.iter_mut().zip(matrix.chunks_exact(d.len().max(1))) {
-            *o += row.iter().zip(d).map(|(m, d)| *m * *d).sum::<F>();
-        }
-    }
-
-    /// Adds `x d^T` to a row-major matrix.
-    fn outer<F: Real>(x: &[F], d: &[F], out: &mut [F]) {
-        for (x, row) in x.iter().zip(out.chunks_exact_mut(d.len().max(1))) {
-            row.iter_mut().zip(d).for_each(|(o, d)| *o += *x * *d);
-        }
-    }
-
-    /// `e = c W_e` and its tangent along a direction.
-    fn embed<F: Real>(&self, at: At<'_, F, F>, along: Along<'_, F>) -> [Vec<F>; 2] {
-        let [embed, ..] = self.parts();
-        let (mut e, mut e_dot) = (vec![F::zero(); self.embedding], vec![F::zero(); self.embedding]);
-        Self::through(at.condition, &at.theta[embed.clone()], &mut e);
-        if let Some(dot) = along.theta {
-            Self::through(at.condition, &dot[embed.clone()], &mut e_dot);
-        }
-        if let Some(dot) = along.condition {
-            Self::through(dot, &at.theta[embed], &mut e_dot);
-        }
-        [e, e_dot]
+        let [embed, first] = self.embedding.parts();
+        let start = first.end;
+        [embed, first, start..start + self.mlp.n_params()]
     }
 
     fn check<F: Real>(&self, at: At<'_, F, F>) {
         assert_eq!(at.theta.len(), Network::<F>::n_params(self), "parameters");
         assert!(at.obs.len().is_multiple_of(self.mlp.inputs()), "whole observations");
-        assert!(self.conditioning == 0 || at.condition.len() == self.conditioning, "conditioning vector");
+        assert!(self.embedding.size == 0 || at.condition.len() == self.embedding.conditioning, "conditioning vector");
     }
 
     fn first_bias(&self) -> Range<usize> {
         self.mlp.layer(0).bias
+    }
+
+    fn rows<'a, F>(&self, obs: &'a [F], rows: Range<usize>) -> &'a [F] {
+        &obs[rows.start * self.mlp.inputs()..rows.end * self.mlp.inputs()]
     }
 }
 
@@ -132,19 +103,26 @@ impl<F: Real> Network<F> for ConditionedMlp {
     }
 
     fn conditioning(&self) -> usize {
-        self.conditioning
+        self.embedding.conditioning
     }
 
     fn forward(&self, at: At<'_, F, F>, tape: &mut ConditionedTape<F>) {
+        self.forward_rows(at, 0..at.obs.len() / self.mlp.inputs(), tape);
+    }
+
+    fn forward_rows(&self, at: At<'_, F, F>, rows: Range<usize>, tape: &mut ConditionedTape<F>) {
         self.check(at);
-        let [_, first, rest] = self.parts();
-        let effective = &mut tape.effective[0];
-        effective.clear();
-        effective.extend_from_slice(&at.theta[rest]);
-        let [e, _] = self.embed(at, Along { theta: None, condition: None });
-        Self::through(&e, &at.theta[first], &mut effective[self.first_bias()]);
-        tape.activations.clear();
-        self.mlp.forward(effective, at.obs, at.obs.len() / self.mlp.inputs(), &mut tape.activations);
+        if rows.start == 0 {
+            let effective = &mut tape.effective[0];
+            effective.clear();
+            effective.extend_from_slice(&at.theta[self.parts()[2].clone()]);
+            let bias = &mut effective[self.first_bias()];
+            self.embedding.shift(at.theta, at.condition, bias, &mut tape.embedding);
+            tape.activations.clear();
+        }
+        assert_eq!(tape.activations.rows(), rows.start, "rows follow those on the tape");
+        let n = rows.len();
+        self.mlp.forward(&tape.effective[0], self.rows(at.obs, rows), n, &mut tape.activations);
     }
 
     fn output<'t>(&self, tape: &'t ConditionedTape<F>) -> &'t [F] {
@@ -153,35 +131,26 @@ impl<F: Real> Network<F> for ConditionedMlp {
 
     fn vjp(&self, at: At<'_, F, F>, cotangents: &[F], out: Gradient<'_, F>, tape: &mut ConditionedTape<F>) {
         self.check(at);
-        let ConditionedTape { activations, ws, effective: [effective, _], gradients: [g, _] } = tape;
+        let ConditionedTape { activations, ws, effective: [effective, _], gradients: [g, _], embedding } = tape;
         g.clear();
         g.resize(self.mlp.n_params(), F::zero());
-        self.mlp.vjp(effective, at.obs, activations, cotangents, g, ws);
-        let [embed, first, rest] = self.parts();
-        out.theta[rest].iter_mut().zip(&*g).for_each(|(o, g)| *o += *g);
-        let [e, _] = self.embed(at, Along { theta: None, condition: None });
-        let db = &g[self.first_bias()];
-        let mut de = vec![F::zero(); self.embedding];
-        Self::back(&at.theta[first.clone()], db, &mut de);
-        Self::outer(&e, db, &mut out.theta[first]);
-        Self::outer(at.condition, &de, &mut out.theta[embed.clone()]);
-        Self::back(&at.theta[embed], &de, out.condition);
+        let obs = self.rows(at.obs, 0..activations.rows());
+        self.mlp.vjp(effective, obs, activations, cotangents, g, ws);
+        out.theta[self.parts()[2].clone()].iter_mut().zip(&*g).for_each(|(o, g)| *o += *g);
+        self.embedding.vjp(at.theta, at.condition, &g[self.first_bias()], out, embedding);
     }
 
     fn jvp(&self, at: At<'_, F, F>, along: Along<'_, F>, tape: &mut ConditionedTape<F>) {
         self.check(at);
-        let [_, first, rest] = self.parts();
-        let ConditionedTape { activations, ws, effective: [effective, direction], .. } = tape;
+        let ConditionedTape { activations, ws, effective: [effective, direction], embedding, .. } = tape;
         direction.clear();
         direction.resize(self.mlp.n_params(), F::zero());
-        let [e, e_dot] = self.embed(at, along);
-        let bias = self.first_bias();
         if let Some(dot) = along.theta {
-            direction.copy_from_slice(&dot[rest]);
-            Self::through(&e, &dot[first.clone()], &mut direction[bias.clone()]);
+            direction.copy_from_slice(&dot[self.parts()[2].clone()]);
         }
-        Self::through(&e_dot, &at.theta[first], &mut direction[bias]);
-        self.mlp.jvp(effective, direction, at.obs, activations, ws);
+        self.embedding.shift_tangent(at.theta, at.condition, along, &mut direction[self.first_bias()], embedding);
+        let obs = self.rows(at.obs, 0..activations.rows());
+        self.mlp.jvp(effective, direction, obs, activations, ws);
     }
 
     fn tangent<'t>(&self, tape: &'t ConditionedTape<F>) -> &'t [F] {
@@ -197,30 +166,16 @@ impl<F: Real> Network<F> for ConditionedMlp {
         tape: &mut ConditionedTape<F>,
     ) {
         self.check(at);
-        let ConditionedTape { activations, ws, effective: [effective, direction], gradients } = tape;
+        let ConditionedTape { activations, ws, effective: [effective, direction], gradients, embedding } = tape;
         for g in gradients.iter_mut() {
             g.clear();
             g.resize(self.mlp.n_params(), F::zero());
         }
         let [g, g_dot] = gradients;
-        self.mlp.reverse_tangent(effective, direction, at.obs, activations, cotangents, Some(g), g_dot, ws);
-        let [embed, first, rest] = self.parts();
-        out.theta[rest].iter_mut().zip(&*g_dot).for_each(|(o, g)| *o += *g);
-        let [e, e_dot] = self.embed(at, along);
-        let (db, db_dot) = (&g[self.first_bias()], &g_dot[self.first_bias()]);
-        let (mut de, mut de_dot) = (vec![F::zero(); self.embedding], vec![F::zero(); self.embedding]);
-        Self::back(&at.theta[first.clone()], db, &mut de);
-        Self::back(&at.theta[first.clone()], db_dot, &mut de_dot);
-        if let Some(dot) = along.theta {
-            Self::back(&dot[first.clone()], db, &mut de_dot);
-            Self::back(&dot[embed.clone()], &de, out.condition);
-        }
-        Self::outer(&e_dot, db, &mut out.theta[first.clone()]);
-        Self::outer(&e, db_dot, &mut out.theta[first]);
-        if let Some(dot) = along.condition {
-            Self::outer(dot, &de, &mut out.theta[embed.clone()]);
-        }
-        Self::outer(at.condition, &de_dot, &mut out.theta[embed.clone()]);
-        Self::back(&at.theta[embed], &de_dot, out.condition);
+        let obs = self.rows(at.obs, 0..activations.rows());
+        self.mlp.reverse_tangent(effective, direction, obs, activations, cotangents, Some(g), g_dot, ws);
+        out.theta[self.parts()[2].clone()].iter_mut().zip(&*g_dot).for_each(|(o, g)| *o += *g);
+        let biases = [&g[self.first_bias()], &g_dot[self.first_bias()]];
+        self.embedding.vjp_tangent(at.theta, at.condition, along, biases, out, embedding);
     }
 }

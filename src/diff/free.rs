@@ -2,6 +2,7 @@
 
 use super::network::{Along, At, Gradient, Network};
 use crate::math::real::Real;
+use std::ops::Range;
 
 /// Appends `count` parameters to every output row of a network: state-independent log standard deviations, for example.
 ///
@@ -26,9 +27,8 @@ pub struct FreeTape<T, F> {
 }
 
 impl<N> Free<N> {
-    /// Rows of the network with `free` inserted.
+    /// Appends rows of the network with `free` inserted.
     fn extend<F: Real>(&self, rows: &[F], width: usize, free: &[F], out: &mut Vec<F>) {
-        out.clear();
         for row in rows.chunks_exact(width) {
             out.extend_from_slice(&row[..self.place]);
             out.extend_from_slice(free);
@@ -71,10 +71,20 @@ impl<F: Real, N: Network<F>> Network<F> for Free<N> {
     }
 
     fn forward(&self, at: At<'_, F, N::Obs>, tape: &mut Self::Tape) {
+        self.forward_rows(at, 0..at.obs.len() / self.net.obs_width(), tape);
+    }
+
+    fn forward_rows(&self, at: At<'_, F, N::Obs>, rows: Range<usize>, tape: &mut Self::Tape) {
         let (theta, free) = at.theta.split_at(self.net.n_params());
-        self.net.forward(At { theta, ..at }, &mut tape.inner);
+        self.net.forward_rows(At { theta, ..at }, rows.clone(), &mut tape.inner);
         let FreeTape { inner, output, .. } = tape;
-        self.extend(self.net.output(inner), self.net.outputs(), free, output);
+        output.truncate(rows.start * self.outputs());
+        let fresh = &self.net.output(inner)[rows.start * self.net.outputs()..];
+        self.extend(fresh, self.net.outputs(), free, output);
+    }
+
+    fn reserve(&self, rows: usize, tape: &mut Self::Tape) {
+        self.net.reserve(rows, &mut tape.inner);
     }
 
     fn output<'t>(&self, tape: &'t Self::Tape) -> &'t [F] {
@@ -96,6 +106,7 @@ impl<F: Real, N: Network<F>> Network<F> for Free<N> {
         let still = vec![F::zero(); self.count];
         let free = along.theta.map_or(still.as_slice(), |x| &x[n..]);
         let FreeTape { inner, tangent, .. } = tape;
+        tangent.clear();
         self.extend(self.net.tangent(inner), self.net.outputs(), free, tangent);
     }
 

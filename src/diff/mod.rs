@@ -4,6 +4,8 @@
 //! calling thread in a fixed order, so equal inputs give equal bits whatever the number of threads around it.
 
 pub mod conditioned;
+pub mod conv;
+mod embedding;
 pub mod free;
 pub mod init;
 mod kernels;
@@ -16,6 +18,7 @@ pub mod separate;
 pub mod tape;
 
 pub use conditioned::ConditionedMlp;
+pub use conv::{Architecture, ConvInit, ConvNet, ConvTape, Frame, Stage};
 pub use free::Free;
 pub use init::Init;
 pub use mlp::{Activation, Layer, Mlp};

@@ -38,7 +38,8 @@ pub struct Gradient<'a, F> {
 /// A network over a flat parameter vector.
 ///
 /// A tape belongs to the last [`Network::forward`] and holds everything the derivative passes need, including their scratch
-/// memory, so that nothing is allocated once it is warm. All passes must get the same [`At`] as that forward pass.
+/// memory, so that nothing is allocated once it is warm. All passes must get the same [`At`] as that forward pass (of its
+/// observations, more than the rows on the tape may be given).
 pub trait Network<F: Real>: Sync {
     /// Element of an observation (numbers, or bytes of an image).
     type Obs: Copy + Send + Sync;
@@ -56,15 +57,23 @@ pub trait Network<F: Real>: Sync {
 
     /// Evaluates all rows, replacing what the tape held.
     fn forward(&self, at: At<'_, F, Self::Obs>, tape: &mut Self::Tape);
-    /// Evaluates the rows `rows` of `at.obs`, keeping the rows before them, which must have been evaluated at the same parameters and
-    /// conditioning vector: after all rows have been evaluated in parts, the tape is that of [`Network::forward`] on all of them.
-    /// Rows from 0 start the tape anew. [`Network::output`] holds all rows so far.
+
+    /// Evaluates these rows of `at.obs` only and keeps what the tape holds of the rows before them: on-policy, the acting passes
+    /// of an unroll are already the forward pass of the update.
     ///
-    /// The provided implementation evaluates the earlier rows again; networks that act step by step should override it.
+    /// `at.obs` holds `rows.end` observations at least; `rows.start` is 0, which starts the tape anew, or the number of rows on
+    /// the tape, evaluated at the same parameters and conditioning vector. Afterwards the tape is that of [`Network::forward`] on
+    /// the first `rows.end` rows, up to rounding where a product's kernel depends on the number of rows, and the derivative
+    /// passes may follow. The provided implementation evaluates all those rows again.
     fn forward_rows(&self, at: At<'_, F, Self::Obs>, rows: Range<usize>, tape: &mut Self::Tape) {
-        self.forward(At { obs: &at.obs[..rows.end * self.obs_width()], ..at }, tape);
+        let obs = &at.obs[..rows.end * self.obs_width()];
+        self.forward(At { theta: at.theta, obs, condition: at.condition }, tape);
     }
-    /// Outputs of the last forward pass `[rows, outputs]`.
+    /// Makes room for this many rows in all, so that [`Network::forward_rows`] need not move what the tape holds.
+    fn reserve(&self, rows: usize, tape: &mut Self::Tape) {
+        let _ = (rows, tape);
+    }
+    /// Outputs of all rows on the tape `[rows, outputs]`.
     fn output<'t>(&self, tape: &'t Self::Tape) -> &'t [F];
 
     /// Adds `J^T d` to `out` for output cotangents `d` `[rows, outputs]`.

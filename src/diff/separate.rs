@@ -2,6 +2,7 @@
 
 use super::network::{Along, At, Gradient, Network};
 use crate::math::real::Real;
+use std::ops::Range;
 
 /// Two networks on the same observations; an output row is the actor's followed by the critic's.
 ///
@@ -25,9 +26,8 @@ pub struct SeparateTape<A, C, F> {
     tangent: Vec<F>,
 }
 
-/// `[rows, a + c]` from `[rows, a]` and `[rows, c]`.
+/// Appends `[rows, a + c]` from `[rows, a]` and `[rows, c]`.
 fn join<F: Real>([a, c]: [usize; 2], left: &[F], right: &[F], out: &mut Vec<F>) {
-    out.clear();
     for (l, r) in left.chunks_exact(a).zip(right.chunks_exact(c)) {
         out.extend_from_slice(l);
         out.extend_from_slice(r);
@@ -85,11 +85,23 @@ impl<F: Real, A: Network<F>, C: Network<F, Obs = A::Obs>> Network<F> for Separat
     }
 
     fn forward(&self, at: At<'_, F, A::Obs>, tape: &mut Self::Tape) {
+        self.forward_rows(at, 0..at.obs.len() / self.obs_width(), tape);
+    }
+
+    fn forward_rows(&self, at: At<'_, F, A::Obs>, rows: Range<usize>, tape: &mut Self::Tape) {
         let [actor, critic] = parts(at, self.actor.n_params());
-        self.actor.forward(actor, &mut tape.actor);
-        self.critic.forward(critic, &mut tape.critic);
+        self.actor.forward_rows(actor, rows.clone(), &mut tape.actor);
+        self.critic.forward_rows(critic, rows.clone(), &mut tape.critic);
         let SeparateTape { actor, critic, output, .. } = tape;
-        join(self.widths(), self.actor.output(actor), self.critic.output(critic), output);
+        let [a, c] = self.widths();
+        output.truncate(rows.start * (a + c));
+        let [actor, critic] = [self.actor.output(actor), self.critic.output(critic)];
+        join([a, c], &actor[rows.start * a..], &critic[rows.start * c..], output);
+    }
+
+    fn reserve(&self, rows: usize, tape: &mut Self::Tape) {
+        self.actor.reserve(rows, &mut tape.actor);
+        self.critic.reserve(rows, &mut tape.critic);
     }
 
     fn output<'t>(&self, tape: &'t Self::Tape) -> &'t [F] {
@@ -111,6 +123,7 @@ impl<F: Real, A: Network<F>, C: Network<F, Obs = A::Obs>> Network<F> for Separat
         self.actor.jvp(actor, along_actor, &mut tape.actor);
         self.critic.jvp(critic, along_critic, &mut tape.critic);
         let SeparateTape { actor, critic, tangent, .. } = tape;
+        tangent.clear();
         join(self.widths(), self.actor.tangent(actor), self.critic.tangent(critic), tangent);
     }
 

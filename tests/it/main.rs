@@ -17,6 +17,7 @@ mod gradient;
 mod identities;
 mod metagrad;
 mod mutation;
+mod networks;
 mod online;
 mod online_actor_critic;
 mod online_gap;

@@ -1,0 +1,102 @@
+//! Dense layers on many rows: panels of the weight matrix through the kernel of the convolutions.
+
+use super::super::tape::sized;
+use super::correlate::{Finish, Walk, Window, correlate};
+use super::plan::BLOCK;
+use super::simd::Level;
+use crate::math::real::Real;
+
+/// Rows of a panel of weights: with the columns below it fits the first-level cache beside the inputs.
+const DEPTH: usize = 128;
+/// Columns of a panel.
+const COLUMNS: usize = 32;
+/// Up to this many rows the weights are read where they are: they pass by too few times to pay for copying a panel.
+const FEW: usize = 64;
+
+/// Scratch memory of [`dense`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Panels<F> {
+    panel: Vec<F>,
+    edge: Vec<F>,
+}
+
+/// `out <- finish(x w)` with x `[rows, inputs]`, w `[inputs, outputs]`, out and mask `[rows, outputs]`, all row-major.
+///
+/// A row's result does not depend on the number of rows: each is summed in order within [`DEPTH`] inputs, then over those.
+pub(super) fn dense<F: Real>(
+    level: Level,
+    [rows, inputs, outputs]: [usize; 3],
+    x: &[F],
+    w: &[F],
+    finish: Finish<'_, F>,
+    out: &mut [F],
+    scratch: &mut Panels<F>,
+) {
+    debug_assert!(!finish.accumulate, "sums are masked as a whole");
+    for first in (0..outputs).step_by(COLUMNS) {
+        let width = COLUMNS.min(outputs - first);
+        let padded = width.next_multiple_of(BLOCK);
+        for k in (0..inputs).step_by(DEPTH) {
+            let depth = DEPTH.min(inputs - k);
+            let (panel, weights) = if rows <= FEW && width == padded {
+                (&w[k * outputs + first..], outputs)
+            } else {
+                let panel = sized(&mut scratch.panel, DEPTH * COLUMNS);
+                for (to, from) in panel.chunks_exact_mut(padded).zip(w[k * outputs..].chunks(outputs)).take(depth) {
+                    to[..width].copy_from_slice(&from[first..first + width]);
+                    to[width..].fill(F::zero());
+                }
+                (&*panel, padded)
+            };
+            let last = k + depth == inputs;
+            let window = |start: usize, pixel: usize| Window {
+                size: [1, rows],
+                x: Walk { start: k, pixel: inputs, row: 0 },
+                taps: 1,
+                tap_row: 0,
+                run: depth,
+                out: Walk { start, pixel, row: 0 },
+                mask: Walk { start, pixel, row: 0 },
+                channels: padded,
+                weights,
+            };
+            if width == padded {
+                let part = Finish {
+                    bias: finish.bias.filter(|_| k == 0).map(|b| &b[first..]),
+                    onto: finish.onto || k > 0,
+                    mask: finish.mask.filter(|_| last),
+                    accumulate: false,
+                    relu: finish.relu && last,
+                };
+                correlate(level, &window(first, outputs), x, panel, part, out);
+            } else {
+                let edge = sized(&mut scratch.edge, rows * padded);
+                let part = Finish { onto: k > 0, ..Finish::default() };
+                correlate(level, &window(0, padded), x, panel, part, edge);
+            }
+        }
+        if width < padded {
+            edge_columns([first, width, padded], outputs, &scratch.edge, finish, out);
+        }
+    }
+}
+
+/// Finishes the last columns where they do not fill a vector.
+fn edge_columns<F: Real>(
+    [first, width, padded]: [usize; 3],
+    outputs: usize,
+    sums: &[F],
+    finish: Finish<'_, F>,
+    out: &mut [F],
+) {
+    for (row, (sums, out)) in sums.chunks_exact(padded).zip(out.chunks_exact_mut(outputs)).enumerate() {
+        for j in first..first + width {
+            let mut y = sums[j - first] + finish.bias.map_or(F::zero(), |b| b[j]);
+            if finish.onto {
+                y += out[j];
+            }
+            let keep = finish.mask.is_none_or(|m| m[row * outputs + j] > F::zero()) && !(finish.relu && y < F::zero());
+            out[j] = if keep { y } else { F::zero() };
+        }
+    }
+}

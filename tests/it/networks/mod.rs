@@ -1,0 +1,6 @@
+//! Convolutional networks: against PyTorch, against finite differences, and in parts.
+
+mod derivatives;
+mod problem;
+mod pytorch;
+mod rows;
