@@ -112,9 +112,9 @@ fn manifest(home: &Home) -> Option<Manifest> {
 /// Whether the library that is there is the one that this program would build, whole and loadable.
 fn is_built(home: &Home) -> bool {
     let whole = |m: &Manifest| std::fs::read(home.library()).is_ok_and(|b| archive::sha256(&b) == m.library);
-    manifest(home).is_some_and(|m| {
-        m.abi == library::ABI && m.shim == archive::sha256(library::SHIM.as_bytes()) && whole(&m)
-    }) && Library::open(home).is_ok()
+    manifest(home)
+        .is_some_and(|m| m.abi == library::ABI && m.shim == archive::sha256(library::SHIM.as_bytes()) && whole(&m))
+        && Library::open(home).is_ok()
 }
 
 fn build(home: &Home, archive: &Path, remarks: &Remarks) -> Result<(), Failure> {

@@ -28,9 +28,9 @@ struct RawFrame {
 struct Calls {
     version: unsafe extern "C" fn() -> *const c_char,
     error: unsafe extern "C" fn() -> *const c_char,
-    new: unsafe extern "C" fn(*const c_char, f32, i32) -> Handle,
+    new: unsafe extern "C" fn(*const c_char, f32, u32) -> Handle,
     free: unsafe extern "C" fn(Handle),
-    seed: unsafe extern "C" fn(Handle, i32) -> i32,
+    seed: unsafe extern "C" fn(Handle, u32) -> i32,
     reset: unsafe extern "C" fn(Handle, *mut RawFrame) -> i32,
     act: unsafe extern "C" fn(Handle, i32, *mut RawFrame) -> i32,
     actions: unsafe extern "C" fn(Handle, i32, *mut i32) -> i32,
@@ -141,7 +141,7 @@ impl Library {
     }
 
     /// Starts `game` with the random stream of `seed`; `sticky` is the probability per frame of repeating the last
-    /// action. As in ALE, seeds are below 2^31; the topmost bit is dropped.
+    /// action.
     ///
     /// # Errors
     /// A ROM that is missing or not the one of the table; an emulator that refuses it.
@@ -154,7 +154,7 @@ impl Library {
         // ALE fills static tables while the first console is made: one at a time.
         let _one_at_a_time = calls.making.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // SAFETY: `rom` is a NUL-terminated path to a file that was just read and is a known ROM.
-        let handle = unsafe { (calls.new)(rom.as_ptr(), sticky, (seed & 0x7fff_ffff) as i32) };
+        let handle = unsafe { (calls.new)(rom.as_ptr(), sticky, seed) };
         if handle.is_null() {
             return Err(calls.failure());
         }
@@ -233,7 +233,7 @@ impl Emulator for Ale {
 
     fn seed(&mut self, seed: u32) -> Result<(), AtariError> {
         // SAFETY: the handle is live and ours alone.
-        self.calls.checked(unsafe { (self.calls.seed)(self.handle, (seed & 0x7fff_ffff) as i32) }).map(drop)
+        self.calls.checked(unsafe { (self.calls.seed)(self.handle, seed) }).map(drop)
     }
 
     fn minimal_actions(&self) -> &[u8] {

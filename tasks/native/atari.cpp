@@ -212,7 +212,7 @@ int32_t sp_abi() { return SP_ABI; }
 const char* sp_version() { return ALE_VERSION; }
 const char* sp_error() { return last_error.c_str(); }
 
-void* sp_new(const char* rom, float sticky, int32_t seed) {
+void* sp_new(const char* rom, float sticky, uint32_t seed) {
   Emulator* made = nullptr;
   guarded([&] {
     ale::Logger::setMode(ale::Logger::Error);
@@ -220,9 +220,10 @@ void* sp_new(const char* rom, float sticky, int32_t seed) {
     auto e = std::make_unique<Emulator>();
     e->ale = std::make_unique<ale::ALEInterface>();
     e->ale->setFloat("repeat_action_probability", sticky);
-    e->ale->setInt("random_seed", seed);
+    e->ale->setInt("random_seed", 0);  // any but -1, which stands for the clock
     e->ale->loadROM(rom);
     e->env = e->ale->environment.get();
+    e->env->getEnvironmentRNG().seed(seed);  // nothing was drawn so far
     e->tia = dynamic_cast<TIA*>(&e->ale->theOSystem->console().mediaSource());
     if (!e->tia) throw std::runtime_error("the console has no TIA");
     // what ALE's act() compares with: the setting goes through a decimal string
@@ -238,9 +239,9 @@ void* sp_new(const char* rom, float sticky, int32_t seed) {
 
 void sp_free(void* h) { delete static_cast<Emulator*>(h); }
 
-int32_t sp_seed(void* h, int32_t seed) {
+int32_t sp_seed(void* h, uint32_t seed) {
   return guarded([&] {
-    static_cast<Emulator*>(h)->env->getEnvironmentRNG().seed(static_cast<uint32_t>(seed));
+    static_cast<Emulator*>(h)->env->getEnvironmentRNG().seed(seed);
     return 0;
   });
 }

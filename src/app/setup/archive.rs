@@ -29,7 +29,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// Copies the user's archive into `dir`.
 pub fn adopt(from: &Path, dir: &Path) -> Result<(), Failure> {
-    let bytes = fs::read(from).map_err(|e| Failure::Usage(format!("--from: {}: cannot be read: {e}", from.display())))?;
+    let bytes =
+        fs::read(from).map_err(|e| Failure::Usage(format!("--from: {}: cannot be read: {e}", from.display())))?;
     let found = sha256(&bytes);
     if found != SHA256 {
         let why = format!("not {NAME}: its SHA-256 is {found}, expected {SHA256}");
