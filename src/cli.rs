@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod online;
+mod setup;
 mod stationarity;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("STILLPOINT_COMMIT"), ")");
@@ -69,6 +70,9 @@ enum Command {
     /// List the families of tasks.
     #[command(after_help = "Examples:\n  stillpoint tasks\n  stillpoint tasks --show navigation/sgmrl")]
     Tasks(Tasks),
+    /// Install what is not part of this program: the Atari emulator.
+    #[command(after_help = setup::EXAMPLES)]
+    Setup(setup::Setup),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  stillpoint completions bash > ~/.local/share/bash-completion/completions/stillpoint"
@@ -394,6 +398,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             app::check::run(app::check::Request { target, set, smoke, quiet })
         }
         Command::Tasks(Tasks { show, json }) => app::tasks::run(app::tasks::Request { show, json, quiet }),
+        Command::Setup(s) => app::setup::run(s.request(quiet)),
         Command::Completions { shell } => {
             app::completions::run(app::completions::Request { shell, command: Cli::command() })
         }
@@ -461,6 +466,7 @@ mod tests {
             "compare s -q",
             "check -q",
             "tasks -q",
+            "setup atari -q",
             "completions -q bash",
         ] {
             let words = std::iter::once("stillpoint").chain(line.split(' '));

@@ -21,6 +21,7 @@
 //! ```
 
 pub mod analytic;
+pub mod atari;
 pub mod bandit;
 pub mod conformance;
 pub mod control;

@@ -14,6 +14,7 @@ pub mod online;
 pub mod progress;
 pub mod report;
 pub mod saved;
+pub mod setup;
 pub mod stationarity;
 pub mod tasks;
 pub mod train;

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod architecture;
+mod atari;
 mod bad_input;
 mod compare;
 mod configs;

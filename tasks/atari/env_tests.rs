@@ -1,0 +1,1 @@
+//! Rules of the protocols, on a toy emulator.
