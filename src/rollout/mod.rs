@@ -1,6 +1,7 @@
 //! The only code that steps an environment: episodes of one task in lockstep, so that the network sees a batch.
 
 pub mod actors;
+pub mod atari;
 pub mod world;
 
 use crate::batch::{Actions, Batch};

@@ -43,7 +43,7 @@ pub trait World: Send {
     ///
     /// # Errors
     /// The simulator failed, in words.
-    fn save(&self) -> Result<Vec<u8>, String>;
+    fn save(&mut self) -> Result<Vec<u8>, String>;
 
     /// Goes on from what [`World::save`] gave.
     ///
@@ -168,7 +168,7 @@ impl<F: Real + Element> World for FamilyWorld<F> {
         out.extend_from_slice(&self.last);
     }
 
-    fn save(&self) -> Result<Vec<u8>, String> {
+    fn save(&mut self) -> Result<Vec<u8>, String> {
         serde_json::to_vec(&self.now).map_err(|e| e.to_string())
     }
 

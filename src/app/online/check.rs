@@ -2,8 +2,12 @@
 
 use super::{Failure, Request};
 use crate::config::Overrides;
-use crate::config::online::{self as config, Choice};
+use crate::config::online::{self as config, Choice, Problem};
+use crate::diff::Network;
 use crate::learn::online::Failed;
+use crate::learn::online::actor_critic::Learner;
+use crate::math::real::Real;
+use crate::rollout::world::{Element, World};
 use std::io::Write as _;
 
 /// Updates before the gradient is checked.
@@ -21,8 +25,24 @@ pub(super) fn run(request: Request) -> Result<(), Failure> {
     if control.options.tunables.learned().is_empty() {
         return Err(Failure::Usage(format!("{name}: no meta-parameter is learned, so there is no meta-gradient")));
     }
-    let mut learner = super::actor_critic(control, plan.seed)?;
-    for _ in 1..CHECK_AFTER.min(plan.updates()) {
+    let text = match &control.problem {
+        Problem::Family(f, net) => checked(super::on_family((f, net), &control.options, plan.seed)?, plan.updates())?,
+        // in double precision: differences in single precision would tell nothing
+        Problem::Atari(a, net) => {
+            checked(super::on_atari::<f64>((a, net), &control.options, plan.seed)?, plan.updates())?
+        }
+    };
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// A few updates, and a check of the last.
+fn checked<F, W, N>(mut learner: Learner<F, W, N>, updates: u64) -> Result<String, Failure>
+where
+    F: Real + Element,
+    W: World + 'static,
+    N: Network<F, Obs = W::Obs> + Send + 'static,
+{
+    for _ in 1..CHECK_AFTER.min(updates) {
         learner.step().map_err(unfinished)?;
     }
     let (row, found) = learner.checked_step().map_err(unfinished)?;
@@ -34,7 +54,7 @@ pub(super) fn run(request: Request) -> Result<(), Failure> {
     }
     let error = found.iter().fold(0.0, |m: f64, c| m.max((c.exact - c.difference).abs())) / size;
     text += &format!("largest error {error:.1e} of the largest entry\n");
-    Ok(std::io::stdout().write_all(text.as_bytes())?)
+    Ok(text)
 }
 
 /// Why a check came to nothing.

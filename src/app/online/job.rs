@@ -34,14 +34,14 @@ impl Job<'_> {
     {
         let config = config::resolved(&self.plan);
         if is_new {
-            let run = Run::start(session, &config, &standing(&learner)?)?;
+            let run = Run::start(session, &config, &standing(&mut learner)?)?;
             return self.drive(run, learner);
         }
         let dir = session.dir().to_path_buf();
         match Run::resume(session)? {
             Err(session) => {
                 remark(self.quiet, "the run was stopped before its first state stood: starting it");
-                let run = Run::start(session, &config, &standing(&learner)?)?;
+                let run = Run::start(session, &config, &standing(&mut learner)?)?;
                 self.drive(run, learner)
             }
             Ok((run, state)) => {
@@ -78,10 +78,10 @@ impl Job<'_> {
             };
             run.append(&row, &clock.columns(&lap))?;
             progress.tell(learner.done(), || row.line());
-            saves.maybe(&mut run, &learner)?;
+            saves.maybe(&mut run, &mut learner)?;
         }
         if !matches!(failed, Some(Failed::Environment { .. })) {
-            run.save(&standing(&learner)?)?; // environments that failed do not stand where the learner does
+            run.save(&standing(&mut learner)?)?; // environments that failed do not stand where the learner does
         }
         progress.finish();
         let dir = run.dir().to_path_buf();
@@ -126,7 +126,7 @@ impl Job<'_> {
 }
 
 /// The learner's state, ready to be written.
-fn standing<L: Updates>(learner: &L) -> Result<Snapshot, Failure> {
+fn standing<L: Updates>(learner: &mut L) -> Result<Snapshot, Failure> {
     learner.snapshot().map_err(|why| Failure::Internal(format!("the environments cannot be saved: {why}")))
 }
 
@@ -142,7 +142,7 @@ impl Saves {
     }
 
     /// Writes the state if it is time.
-    fn maybe<L: Updates>(&mut self, run: &mut Run, learner: &L) -> Result<(), Failure> {
+    fn maybe<L: Updates>(&mut self, run: &mut Run, learner: &mut L) -> Result<(), Failure> {
         if self.last.elapsed().as_secs_f64() < self.pause {
             return Ok(());
         }

@@ -1,16 +1,20 @@
 //! `online`: one task, one lifetime; a run, its twin with fixed meta-parameters, or a check of its meta-gradient.
 
 mod check;
+mod games;
 mod job;
 mod shown;
 
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use crate::config::online::{self as config, Choice, Control, Plan};
+use crate::config::online::{self as config, Choice, Plan, Problem};
+use crate::config::plan::FamilyChoice;
 use crate::config::{Overrides, tree};
 use crate::learn::online::{Learner, actor_critic};
+use crate::math::real::Real;
 use crate::record::run::{self, Session};
 use crate::rng::{Address, Purpose};
+use crate::rollout::world::Element;
 use job::Job;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -67,19 +71,42 @@ pub fn run(request: Request) -> Result<(), Failure> {
             Choice::Small(options) => {
                 job.run(session, is_new, Learner::new(options.as_ref().clone(), job.plan.seed))?
             }
-            Choice::ActorCritic(control) => job.run(session, is_new, actor_critic(control, job.plan.seed)?)?,
+            Choice::ActorCritic(control) => {
+                let (options, seed) = (&control.options, job.plan.seed);
+                match &control.problem {
+                    Problem::Family(family, net) => {
+                        job.run(session, is_new, on_family((family, net), options, seed)?)?
+                    }
+                    Problem::Atari(atari, net) => {
+                        job.run(session, is_new, on_atari::<f32>((atari, net), options, seed)?)?
+                    }
+                }
+            }
         }
     }
     Ok(())
 }
 
 /// The actor-critic on the one task that the seed draws from a family.
-fn actor_critic(control: &Control, seed: u64) -> Result<actor_critic::FamilyLearner, Failure> {
-    let Control { family, network, options } = control;
+fn on_family(
+    (family, network): (&FamilyChoice, &actor_critic::MlpShape),
+    options: &actor_critic::Options,
+    seed: u64,
+) -> Result<actor_critic::FamilyLearner, Failure> {
     let family = ::tasks::registry::build(&family.name, &family.params);
     let family = family.map_err(|e| Failure::Internal(e.to_string()))?; // the configuration has built it before
     let task = family.sample(&mut Address::new(seed, Purpose::Task).stream());
     actor_critic::on_family(task, network, options.clone(), seed).map_err(Failure::Internal)
+}
+
+/// The actor-critic on an Atari game.
+fn on_atari<F: Real + Element>(
+    (atari, network): (&config::Atari, &actor_critic::ConvShape),
+    options: &actor_critic::Options,
+    seed: u64,
+) -> Result<actor_critic::AtariLearner<F>, Failure> {
+    let games = games::start(atari, options.actors, seed)?;
+    actor_critic::on_atari(games, *network, options.clone(), seed).map_err(Failure::Internal)
 }
 
 /// Directory of the twin of the run in `dir`: beside it.

@@ -1,10 +1,11 @@
-//! The actor-critic's part of a configuration of `online`: sections `[family]`, `[actors]`, `[network]`, costs, outer loss.
+//! The actor-critic's part of a configuration of `online`: task, actors, network, costs, outer loss.
 
-use super::{Choice, Control, MAX, idle, inner, meta, raw, setting};
+use super::{Choice, Control, MAX, Problem, idle, inner, meta, raw, setting};
 use crate::config::checks::{self, Checked};
 use crate::config::{Fault, family};
+use crate::diff::conv::Architecture;
 use crate::estimator::online::{Eta, Tunable, Tunables};
-use crate::learn::online::actor_critic::{Ahead, Driver, MlpShape, Options, OuterOptions};
+use crate::learn::online::actor_critic::{Ahead, ConvShape, Driver, MlpShape, Options, OuterOptions, Weights};
 use crate::math::targets::Target;
 
 /// Most actors, steps of an unroll, and both together.
@@ -13,6 +14,10 @@ const MAX_STEPS: usize = 100_000;
 const MAX_WIDTH: usize = 4096;
 /// Most weights between hidden layers, and most hidden activations of an unroll.
 const MAX_WEIGHTS: usize = 50_000_000;
+/// Most steps of an unroll of a game, all actors together: an observation has 28 kB.
+const MAX_PICTURES: usize = 20_000;
+/// Smallest picture that the convolutions can take.
+const MIN_PICTURE: usize = 36;
 /// Most actor threads.
 const MAX_THREADS: usize = 1024;
 /// Most unrolls that wait per group.
@@ -23,17 +28,26 @@ const GAP_EVERY: u64 = 10;
 const MAX_COST: f64 = 1000.0;
 
 /// The learner that `raw` means.
-pub(super) fn choice(raw: &raw::Raw, family: &toml::Table, updates: u64) -> Checked<Choice> {
+pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
     let why = "it belongs to the small tasks of section [task]";
     idle("inner.alpha", raw.inner.alpha.is_some(), why)?;
     idle("inner.entropy", raw.inner.entropy.is_some(), why)?;
-    let (family, _) = family::build(family)?;
+    let is_atari = raw.atari.is_some();
+    let defaults = if is_atari { ATARI } else { FAMILY };
     let actors = raw.actors.clone().unwrap_or_default();
     let count = checks::count("actors.count", actors.count.unwrap_or(16), MAX_STEPS)?;
-    let length = checks::count("actors.length", actors.length.unwrap_or(20), MAX_STEPS / count)?;
+    let length = checks::count(
+        "actors.length",
+        actors.length.unwrap_or(20),
+        if is_atari { MAX_PICTURES } else { MAX_STEPS } / count,
+    )?;
     let groups = groups(actors.groups, count)?;
-    let network = network(raw, count * length)?;
-    let tunables = tunables(raw)?;
+    let problem = problem(raw, count * length)?;
+    let embedding = match &problem {
+        Problem::Family(_, network) => network.embedding,
+        Problem::Atari(_, network) => network.embedding,
+    };
+    let tunables = tunables(raw, is_atari)?;
     let target = inner::target(&raw.inner, length)?;
     if !matches!(target, Target::VTrace(_)) {
         idle("leak", raw.leak.is_some(), "only V-trace has it")?;
@@ -61,10 +75,10 @@ pub(super) fn choice(raw: &raw::Raw, family: &toml::Table, updates: u64) -> Chec
         length,
         driver: driver(&actors, &target)?,
         target,
-        reduction: inner::reduction(&raw.inner, &DEFAULTS),
-        rule: inner::rule(&raw.inner, &DEFAULTS)?,
-        anneal: raw.inner.anneal.unwrap_or(DEFAULTS.anneal),
-        outer: outer(&raw.outer.clone().unwrap_or_default(), count, groups, network.embedding > 0)?,
+        reduction: inner::reduction(&raw.inner, &defaults),
+        rule: inner::rule(&raw.inner, &defaults)?,
+        anneal: raw.inner.anneal.unwrap_or(defaults.anneal),
+        outer: outer(&raw.outer.clone().unwrap_or_default(), count, groups, embedding > 0)?,
         tunables,
         stop_gradient: raw.network.as_ref().and_then(|n| n.stop_gradient).unwrap_or(true),
         differential: inner::differential(&raw.inner),
@@ -73,11 +87,11 @@ pub(super) fn choice(raw: &raw::Raw, family: &toml::Table, updates: u64) -> Chec
         updates,
         gap_every,
     };
-    Ok(Choice::ActorCritic(Box::new(Control { family, network, options })))
+    Ok(Choice::ActorCritic(Box::new(Control { problem, options })))
 }
 
 /// Defaults of section `[inner]` with a family.
-const DEFAULTS: inner::Defaults = inner::Defaults {
+const FAMILY: inner::Defaults = inner::Defaults {
     optimiser: raw::InnerOptimiser::Adam,
     beta: 5e-3,
     epsilon: 1e-8,
@@ -85,6 +99,49 @@ const DEFAULTS: inner::Defaults = inner::Defaults {
     loss: raw::Loss::Mean,
     anneal: false,
 };
+
+/// Defaults of section `[inner]` with a game: specification metagrad-atari 1.5.
+const ATARI: inner::Defaults = inner::Defaults {
+    optimiser: raw::InnerOptimiser::RmspropTf,
+    beta: 6e-4,
+    epsilon: 0.1,
+    clip_norm: Some(40.0),
+    loss: raw::Loss::Sum,
+    anneal: true,
+};
+
+/// The task and its network.
+fn problem(raw: &raw::Raw, rows: usize) -> Checked<Problem> {
+    let network = raw.network.clone().unwrap_or_default();
+    let embedding = network.embedding.unwrap_or(if raw.atari.is_some() { 16 } else { 4 });
+    checks::within("network.embedding", embedding as f64, 0.0, MAX_WIDTH as f64)?;
+    if embedding == 0 {
+        idle("network.stop_gradient", network.stop_gradient.is_some(), "`network.embedding` is 0")?;
+    }
+    if let Some(section) = &raw.atari {
+        let atari = super::atari::atari(section)?;
+        idle("network.hidden", network.hidden.is_some(), "a game has convolutions (`network.architecture`)")?;
+        let architecture = match network.architecture.unwrap_or(raw::Architecture::Nature) {
+            raw::Architecture::Nature => Architecture::Nature,
+            raw::Architecture::ImpalaShallow => Architecture::ImpalaShallow,
+            raw::Architecture::ImpalaDeep => Architecture::ImpalaDeep,
+        };
+        if atari.protocol.size < MIN_PICTURE {
+            let why = format!("must be at least {MIN_PICTURE} for these networks, found {}", atari.protocol.size);
+            return Err(Fault::new("atari.size", why));
+        }
+        let init = match network.init.unwrap_or(raw::Init::Orthogonal) {
+            raw::Init::Orthogonal => Weights::Orthogonal,
+            raw::Init::FanIn => Weights::FanIn,
+        };
+        return Ok(Problem::Atari(atari, ConvShape { architecture, embedding, init }));
+    }
+    let (family, _) = family::build(raw.family.as_ref().unwrap_or(&toml::Table::new()))?;
+    let why = "only a game has convolutions; `network.hidden` holds the widths of tanh layers";
+    idle("network.architecture", network.architecture.is_some(), why)?;
+    idle("network.init", network.init.is_some(), "tanh layers start with Glorot's weights")?;
+    Ok(Problem::Family(family, MlpShape { hidden: hidden(network.hidden, rows)?, embedding }))
+}
 
 /// Groups of actors: as asked, else 4, 2 or 1, whichever divides the actors first.
 fn groups(asked: Option<usize>, count: usize) -> Checked<usize> {
@@ -117,10 +174,9 @@ fn driver(actors: &raw::Actors, target: &Target) -> Checked<Driver> {
     }))
 }
 
-/// The perceptron.
-fn network(raw: &raw::Raw, rows: usize) -> Checked<MlpShape> {
-    let network = raw.network.clone().unwrap_or_default();
-    let hidden = network.hidden.unwrap_or_else(|| vec![32]);
+/// Widths of the perceptron.
+fn hidden(asked: Option<Vec<usize>>, rows: usize) -> Checked<Vec<usize>> {
+    let hidden = asked.unwrap_or_else(|| vec![32]);
     checks::count("network.hidden", hidden.len(), 16)?;
     for (i, width) in hidden.iter().enumerate() {
         checks::count(&format!("network.hidden[{i}]"), *width, MAX_WIDTH)?;
@@ -134,22 +190,18 @@ fn network(raw: &raw::Raw, rows: usize) -> Checked<MlpShape> {
         );
         return Err(Fault::new("network.hidden", message));
     }
-    let embedding = network.embedding.unwrap_or(4);
-    checks::within("network.embedding", embedding as f64, 0.0, MAX_WIDTH as f64)?;
-    if embedding == 0 {
-        idle("network.stop_gradient", network.stop_gradient.is_some(), "`network.embedding` is 0")?;
-    }
-    Ok(MlpShape { hidden, embedding })
+    Ok(hidden)
 }
 
 /// All meta-parameters.
-fn tunables(raw: &raw::Raw) -> Checked<Tunables> {
+fn tunables(raw: &raw::Raw, is_atari: bool) -> Checked<Tunables> {
+    let near = if is_atari { 0.99 } else { 0.95 };
     let one = |section: &str, raw: &Option<raw::Setting>, default: f64, most: f64| {
         setting(section, &raw.clone().unwrap_or_default(), default, most)
     };
     let mut tunables = Tunables::fixed(&Eta::reference(0.95, 0.95));
-    *tunables.get_mut(Tunable::Gamma) = setting("gamma", &raw.gamma, 0.95, 1.0)?;
-    *tunables.get_mut(Tunable::Lambda) = one("lambda", &raw.lambda, 0.95, 1.0)?;
+    *tunables.get_mut(Tunable::Gamma) = setting("gamma", &raw.gamma, near, 1.0)?;
+    *tunables.get_mut(Tunable::Lambda) = one("lambda", &raw.lambda, near, 1.0)?;
     *tunables.get_mut(Tunable::PolicyCost) = one("policy_cost", &raw.policy_cost, 1.0, MAX_COST)?;
     *tunables.get_mut(Tunable::ValueCost) = one("value_cost", &raw.value_cost, 0.5, MAX_COST)?;
     *tunables.get_mut(Tunable::EntropyCost) = one("entropy_cost", &raw.entropy_cost, 0.01, MAX_COST)?;

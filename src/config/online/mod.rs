@@ -1,5 +1,6 @@
 //! Configurations of `online`: raw mirror to validated plan, and back to a file in which every key is written out.
 
+mod atari;
 mod control;
 mod inner;
 mod raw;
@@ -8,6 +9,8 @@ pub mod shipped;
 
 use super::checks::{self, Checked};
 use super::overrides::Origin;
+pub use atari::Atari;
+
 use super::{Error, Fault, Overrides, tree};
 use crate::config::plan::FamilyChoice;
 use crate::estimator::online::{Fallback, Mode, OuterReturn, Rail, Setting};
@@ -51,12 +54,19 @@ pub enum Choice {
 /// The actor-critic, its network and its task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Control {
-    /// Where the task comes from.
-    pub family: FamilyChoice,
-    /// The network.
-    pub network: actor_critic::MlpShape,
+    /// The task, and the network for it.
+    pub problem: Problem,
     /// What is learned, and how.
     pub options: actor_critic::Options,
+}
+
+/// A task with its network.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Problem {
+    /// One task of a family, a perceptron.
+    Family(FamilyChoice, actor_critic::MlpShape),
+    /// An Atari game, convolutions.
+    Atari(Atari, actor_critic::ConvShape),
 }
 
 impl Plan {
@@ -123,9 +133,11 @@ pub fn parse(text: &str, source: &str, format: tree::Format, overrides: &Overrid
         }
     }
     origin.apply(&mut table)?;
-    if let Some(toml::Value::String(name)) = table.get("family") {
-        let family = toml::Table::from_iter([("name".to_string(), toml::Value::String(name.clone()))]);
-        table.insert("family".into(), toml::Value::Table(family));
+    for (section, key) in [("family", "name"), ("atari", "game")] {
+        if let Some(toml::Value::String(name)) = table.get(section) {
+            let short = toml::Table::from_iter([(key.to_string(), toml::Value::String(name.clone()))]);
+            table.insert(section.into(), toml::Value::Table(short));
+        }
     }
     raw::Raw::from_table(table).and_then(plan).map_err(|fault| origin.error(fault))
 }
@@ -141,10 +153,12 @@ fn plan(raw: raw::Raw) -> Checked<Plan> {
         Some(name) => checks::run_name("name", name.clone())?,
         None => "online".into(),
     };
-    let learner = match (&raw.task, &raw.family) {
-        (Some(_), Some(_)) => return Err(Fault::new("family", "a run has either a `task` or a `family`")),
-        (None, Some(family)) => control::choice(&raw, family, updates)?,
-        _ => Choice::Small(Box::new(small(raw.clone(), updates)?)),
+    let learner = match (&raw.task, &raw.family, &raw.atari) {
+        (Some(_), Some(_), _) => return Err(Fault::new("family", "a run has either a `task` or a `family`")),
+        (Some(_), _, Some(_)) => return Err(Fault::new("atari", "a run has either a `task` or an `atari` game")),
+        (_, Some(_), Some(_)) => return Err(Fault::new("atari", "a run has either a `family` or an `atari` game")),
+        (None, None, None) | (Some(_), None, None) => Choice::Small(Box::new(small(raw.clone(), updates)?)),
+        _ => control::choice(&raw, updates)?,
     };
     let plan = Plan { name, seed, average, has_twin: raw.twin.unwrap_or(false), learner };
     if plan.has_twin && !plan.learns() {
@@ -157,7 +171,8 @@ fn plan(raw: raw::Raw) -> Checked<Plan> {
 fn small(raw: raw::Raw, updates: u64) -> Checked<Options> {
     let given = raw.task.unwrap_or_default();
     let Some(task_name) = given.name else {
-        let why = "is needed: signal-noise, negated-pairs or arms; or a section [family] for the actor-critic";
+        let why =
+            "is needed: signal-noise, negated-pairs or arms; or a section [family] or [atari] for the actor-critic";
         return Err(Fault::new("task.name", why));
     };
     let outer = raw.outer.clone().unwrap_or_default();

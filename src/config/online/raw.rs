@@ -24,6 +24,9 @@ pub struct Raw {
     /// `name` and the parameters of a family, for the actor-critic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub family: Option<toml::Table>,
+    /// An Atari game, for the actor-critic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub atari: Option<Atari>,
     /// Actors of the actor-critic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actors: Option<Actors>,
@@ -216,12 +219,137 @@ pub enum Driver {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Network {
+    /// Layers between observation and heads (Atari).
+    pub architecture: Option<Architecture>,
+    /// Initial weights (Atari).
+    pub init: Option<Init>,
     /// Width of each hidden layer.
     pub hidden: Option<Vec<usize>>,
     /// Size of the embedding of gamma and lambda.
     pub embedding: Option<usize>,
     /// No derivative flows to gamma and lambda through the embedding.
     pub stop_gradient: Option<bool>,
+}
+
+/// Networks for images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Architecture {
+    /// Three convolutions (Mnih et al. 2015).
+    Nature,
+    /// Two convolutions (Espeholt et al. 2018).
+    ImpalaShallow,
+    /// Residual blocks (Espeholt et al. 2018).
+    ImpalaDeep,
+}
+
+/// Initial weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// Orthogonal, small for the policy.
+    Orthogonal,
+    /// Uniform by fan-in.
+    FanIn,
+}
+
+/// Section `[atari]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Atari {
+    /// The game.
+    pub game: Option<String>,
+    /// Preset that the other keys change.
+    pub protocol: Option<String>,
+    /// Frames per step.
+    pub frame_skip: Option<usize>,
+    /// Last frames that a picture is the maximum of.
+    pub max_over: Option<usize>,
+    /// Probability of a sticky action per frame.
+    pub sticky: Option<f32>,
+    /// All 18 actions.
+    pub full_actions: Option<bool>,
+    /// Most no-op frames at the start of a game.
+    pub noop_max: Option<u32>,
+    /// Press FIRE at the start of an episode.
+    pub fire_on_reset: Option<bool>,
+    /// What the loss of a life does.
+    pub life_loss: Option<LifeLoss>,
+    /// Colours to grey.
+    pub grey: Option<Grey>,
+    /// How pictures are shrunk.
+    pub resize: Option<Resize>,
+    /// Side of a picture.
+    pub size: Option<usize>,
+    /// Pictures in an observation.
+    pub stack: Option<usize>,
+    /// What fills the stack at first.
+    pub padding: Option<Padding>,
+    /// Points to reward.
+    pub reward: Option<Reward>,
+    /// Frames after which a game is cut.
+    pub max_frames: Option<u32>,
+}
+
+macro_rules! choices {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident),+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+    };
+}
+
+choices! {
+    /// What the loss of a life does.
+    LifeLoss {
+        /// Nothing.
+        Ignored,
+        /// Termination for learning, without reset.
+        Terminal,
+        /// The end of an episode.
+        Episode
+    }
+}
+choices! {
+    /// Colours to grey.
+    Grey {
+        /// ALE's grey, then the maximum.
+        Ale,
+        /// The maximum of colours, then luminance, cut.
+        Luminance,
+        /// The same, rounded.
+        Rounded
+    }
+}
+choices! {
+    /// How pictures are shrunk.
+    Resize {
+        /// Area average.
+        Area,
+        /// Triangle filter.
+        Bilinear
+    }
+}
+choices! {
+    /// What fills the stack at first.
+    Padding {
+        /// Black.
+        Zeros,
+        /// The first picture.
+        Repeat
+    }
+}
+choices! {
+    /// Points to reward.
+    Reward {
+        /// Clipped to one.
+        Clip,
+        /// Their sign.
+        Sign,
+        /// Their sum.
+        Raw
+    }
 }
 
 /// Sections of meta-parameters: `[gamma]`, `[lambda]`, ....

@@ -1,32 +1,34 @@
 //! The sections of a configuration of `online` that mean a given learner.
 
-use super::{Control, raw};
+use super::{Control, Problem, raw};
+use crate::config::plan::FamilyChoice;
+use crate::diff::conv::Architecture;
 use crate::estimator::online::{Mode, OuterReturn, Rail, Reduction, Setting, Tunable};
-use crate::learn::online::actor_critic::{Driver, Options as ActorCritic, OuterOptions};
+use crate::learn::online::actor_critic::{ConvShape, Driver, Options as ActorCritic, OuterOptions, Weights};
 use crate::learn::online::{Options, Task};
 use crate::math::targets::{Bootstrap, Target, VTrace};
 use crate::optim::{Differential, Optimiser, RmsPropDialect};
 
 /// The sections of the actor-critic.
 pub(super) fn control(control: &Control) -> raw::Raw {
-    let Control { family, network, options } = control;
-    let mut table = toml::Table::new();
-    table.insert("name".into(), toml::Value::String(family.name.clone()));
-    for (key, value) in &family.params {
-        if let Ok(value) = toml::Value::try_from(value) {
-            table.insert(key.clone(), value); // parameters came from a tree without nulls
+    let Control { problem, options } = control;
+    let (embedding, network) = match problem {
+        Problem::Family(_, n) => {
+            (n.embedding, raw::Network { hidden: Some(n.hidden.clone()), ..raw::Network::default() })
         }
-    }
+        Problem::Atari(_, n) => (n.embedding, convolutions(n)),
+    };
     let of = |tunable: Tunable| -> Option<raw::Setting> { Some(setting_section(options.tunables.get(tunable))) };
     let ahead = if let Driver::Impala(ahead) = options.driver { Some(ahead) } else { None };
     let is_vtrace = matches!(options.target, Target::VTrace(_));
-    let is_seen = network.embedding > 0;
+    let is_seen = embedding > 0;
     let is_learned = !options.tunables.learned().is_empty();
     let OuterOptions { eta, kl, separate_critic, batch, sees_reference } = options.outer;
     let critic = if separate_critic { raw::Critic::Separate } else { raw::Critic::Shared };
     let condition = if sees_reference { raw::Condition::Reference } else { raw::Condition::Current };
     raw::Raw {
-        family: Some(table),
+        family: if let Problem::Family(family, _) = problem { Some(table(family)) } else { None },
+        atari: if let Problem::Atari(atari, _) = problem { Some(super::atari::section(atari)) } else { None },
         actors: Some(raw::Actors {
             count: Some(options.actors),
             length: Some(options.length),
@@ -36,9 +38,9 @@ pub(super) fn control(control: &Control) -> raw::Raw {
             queue: ahead.map(|a| a.queue),
         }),
         network: Some(raw::Network {
-            hidden: Some(network.hidden.clone()),
-            embedding: Some(network.embedding),
+            embedding: Some(embedding),
             stop_gradient: is_seen.then_some(options.stop_gradient),
+            ..network
         }),
         inner: inner(options, is_learned),
         gamma: setting_section(options.tunables.get(Tunable::Gamma)),
@@ -60,6 +62,34 @@ pub(super) fn control(control: &Control) -> raw::Raw {
         gap: Some(raw::Gap { every: Some(options.gap_every) }),
         meta: is_learned.then(|| meta_section(options.meta, &options.rail)),
         ..raw::Raw::default()
+    }
+}
+
+/// Section `[family]`.
+fn table(family: &FamilyChoice) -> toml::Table {
+    let mut table = toml::Table::new();
+    table.insert("name".into(), toml::Value::String(family.name.clone()));
+    for (key, value) in &family.params {
+        if let Ok(value) = toml::Value::try_from(value) {
+            table.insert(key.clone(), value); // parameters came from a tree without nulls
+        }
+    }
+    table
+}
+
+/// What section `[network]` says of a convolutional network.
+fn convolutions(network: &ConvShape) -> raw::Network {
+    raw::Network {
+        architecture: Some(match network.architecture {
+            Architecture::Nature => raw::Architecture::Nature,
+            Architecture::ImpalaShallow => raw::Architecture::ImpalaShallow,
+            Architecture::ImpalaDeep => raw::Architecture::ImpalaDeep,
+        }),
+        init: Some(match network.init {
+            Weights::Orthogonal => raw::Init::Orthogonal,
+            Weights::FanIn => raw::Init::FanIn,
+        }),
+        ..raw::Network::default()
     }
 }
 

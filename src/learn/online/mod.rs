@@ -184,7 +184,7 @@ pub trait Updates {
     ///
     /// # Errors
     /// An environment cannot be saved, in words.
-    fn snapshot(&self) -> Result<Snapshot, String>;
+    fn snapshot(&mut self) -> Result<Snapshot, String>;
     /// Goes on from a snapshot.
     ///
     /// # Errors
@@ -208,7 +208,7 @@ impl Updates for Learner {
         &self.state.rail
     }
 
-    fn snapshot(&self) -> Result<Snapshot, String> {
+    fn snapshot(&mut self) -> Result<Snapshot, String> {
         Snapshot::of(&self.state)
     }
 

@@ -1,11 +1,15 @@
-//! Learners on one task of a family: a perceptron, in double precision.
+//! Learners on one task of a family (a perceptron, in double precision) and on an Atari game (convolutions, in single precision).
 
 use super::{CONDITION, Learner, Options, generators};
+use crate::diff::conv::{Architecture, ConvInit, ConvNet, Frame};
 use crate::diff::{Activation, ConditionedMlp, Free, Init, Network};
+use crate::math::real::Real;
 use crate::policy::actor_critic::{ActionHead, Heads};
 use crate::rng::{Address, Purpose};
-use crate::rollout::world::{FamilyWorld, encoded_width};
+use crate::rollout::atari::AtariWorld;
+use crate::rollout::world::{Element, FamilyWorld, encoded_width};
 use std::sync::Arc;
+use tasks::atari::env::AtariEnv;
 use tasks::env::{Env, Space};
 use tasks::task::Task;
 
@@ -43,4 +47,57 @@ pub fn on_family(task: Task, shape: &MlpShape, options: Options, seed: u64) -> R
     let mut rngs = generators(seed, 0, 0..options.actors);
     let worlds = rngs.iter_mut().map(|rng| FamilyWorld::start(task.clone(), rng)).collect();
     Learner::new(options, (net, heads), theta, worlds, seed)
+}
+
+/// A learner on an Atari game.
+pub type AtariLearner<F> = Learner<F, AtariWorld, ConvNet>;
+
+/// A convolutional network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConvShape {
+    /// Torso and hidden layer.
+    pub architecture: Architecture,
+    /// Size of the embedding of gamma and lambda; 0: the network does not see them.
+    pub embedding: usize,
+    /// Initial weights.
+    pub init: Weights,
+}
+
+/// Initial weights of a convolutional network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// Orthogonal; the policy's outputs with gain 0.01 (Stable-Baselines3, CleanRL).
+    Orthogonal,
+    /// PyTorch's default: uniform by fan-in.
+    FanIn,
+}
+
+/// A fresh learner on games that have not been started; they have the same protocol and actions.
+///
+/// # Errors
+/// The emulator failed, in words.
+///
+/// # Panics
+/// If there is not one game per actor.
+pub fn on_atari<F: Real + Element>(
+    games: Vec<AtariEnv>,
+    shape: ConvShape,
+    options: Options,
+    seed: u64,
+) -> Result<AtariLearner<F>, String> {
+    let actions = games[0].actions();
+    let protocol = games[0].protocol();
+    let frame = Frame { channels: protocol.stack, height: protocol.size, width: protocol.size };
+    let heads =
+        Heads { policy: ActionHead::Softmax { actions }, values: 1 + usize::from(options.outer.separate_critic) };
+    let net = ConvNet::new(shape.architecture, frame, heads.width(), CONDITION.len(), shape.embedding);
+    let init = match shape.init {
+        Weights::Orthogonal => ConvInit::Orthogonal { policy: actions, policy_gain: 0.01, value_gain: 1.0 },
+        Weights::FanIn => ConvInit::FanIn,
+    };
+    let theta = net.init(init, &mut Address::new(seed, Purpose::Init).stream());
+    let mut rngs = generators(seed, 0, 0..options.actors);
+    let worlds: Result<Vec<_>, String> =
+        games.into_iter().zip(&mut rngs).map(|(game, rng)| AtariWorld::start(game, rng)).collect();
+    Learner::new(options, (net, heads), theta, worlds?, seed)
 }

@@ -21,7 +21,7 @@ mod row;
 mod saved;
 mod step;
 
-pub use build::{FamilyLearner, MlpShape, on_family};
+pub use build::{AtariLearner, ConvShape, FamilyLearner, MlpShape, Weights, on_atari, on_family};
 pub use gauge::{GapRow, Gauge, Reading};
 pub use options::{BLOCK_UPDATES, BLOCKS, CONDITION, Driver, Options, OuterOptions};
 pub use pool::Ahead;
@@ -236,7 +236,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         &self.state.standing.rail
     }
 
-    fn snapshot(&self) -> Result<super::Snapshot, String> {
+    fn snapshot(&mut self) -> Result<super::Snapshot, String> {
         self.save()
     }
 

@@ -26,7 +26,7 @@ struct Values {
 
 impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send + 'static> Learner<F, W, N> {
     /// Everything that the next updates depend on.
-    pub(super) fn save(&self) -> Result<Snapshot, String> {
+    pub(super) fn save(&mut self) -> Result<Snapshot, String> {
         let standing = self.state.standing.clone();
         let lags = self.now.iter().map(|slot| slot.lag).collect();
         let optimiser_steps = self.state.inner.steps;
@@ -47,7 +47,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             out.put(name("successors"), unroll.successors.as_deref().unwrap_or_default());
             out.put(name("behaviour"), &unroll.behaviour);
         }
-        for (b, world) in self.groups.iter().flat_map(|group| &group.worlds).enumerate() {
+        for (b, world) in self.groups.iter_mut().flat_map(|group| &mut group.worlds).enumerate() {
             out.put(format!("world.{b}"), &world.save()?);
         }
         Ok(out)
