@@ -177,12 +177,18 @@ struct Evaluate {
     /// Episodes per adaptation step, comma-separated [default: those of the run]
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = count())]
     shots: Vec<u64>,
-    /// Fresh tasks
-    #[arg(long, value_name = "N", default_value_t = 40, value_parser = count())]
-    tasks: u64,
-    /// Evaluation seeds
-    #[arg(long, value_name = "S", default_value_t = 1, value_parser = count())]
-    seeds: u64,
+    /// Fresh tasks [default: 40]
+    #[arg(long, value_name = "N", value_parser = count())]
+    tasks: Option<u64>,
+    /// Evaluation seeds [default: 1]
+    #[arg(long, value_name = "S", value_parser = count())]
+    seeds: Option<u64>,
+    /// Episodes to play with a run of `online` [default: 30]
+    #[arg(long, value_name = "N", value_parser = count())]
+    count: Option<u64>,
+    /// Draw the first episode of an Atari game
+    #[arg(long, value_name = "FILE.gif")]
+    gif: Option<PathBuf>,
     /// Dump trajectories as CSV
     #[arg(long, value_name = "FILE.csv")]
     episodes: Option<PathBuf>,
@@ -357,8 +363,10 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             run: e.run,
             steps: e.steps.map(|n| n as usize),
             shots: e.shots.into_iter().map(|n| n as usize).collect(),
-            tasks: e.tasks as usize,
-            seeds: e.seeds as usize,
+            tasks: e.tasks.map(|n| n as usize),
+            seeds: e.seeds.map(|n| n as usize),
+            count: e.count.map(|n| n as usize),
+            gif: e.gif,
             episodes: e.episodes,
             plot: e.plot,
             json: e.json,

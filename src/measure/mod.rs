@@ -3,4 +3,5 @@
 pub mod adaptation;
 pub mod gap;
 pub mod gradient;
+pub mod play;
 pub mod smoothness;

@@ -108,7 +108,7 @@ pub fn collect<F: Real, E: Env>(
 }
 
 /// The action of a row as the environment takes it.
-fn action_at<'a, F: Real>(actions: &Actions<F>, row: usize, buffer: &'a mut Vec<f64>) -> Action<'a> {
+pub(crate) fn action_at<'a, F: Real>(actions: &Actions<F>, row: usize, buffer: &'a mut Vec<f64>) -> Action<'a> {
     match actions {
         Actions::Discrete(a) => Action::Discrete(a[row] as usize),
         Actions::Continuous { values, width } => {

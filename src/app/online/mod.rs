@@ -1,7 +1,7 @@
 //! `online`: one task, one lifetime; a run, its twin with fixed meta-parameters, or a check of its meta-gradient.
 
 mod check;
-mod games;
+pub mod games;
 mod job;
 mod shown;
 

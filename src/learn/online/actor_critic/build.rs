@@ -5,7 +5,7 @@ use crate::diff::conv::{Architecture, ConvInit, ConvNet, Frame};
 use crate::diff::{Activation, ConditionedMlp, Free, Init, Network};
 use crate::math::real::Real;
 use crate::policy::actor_critic::{ActionHead, Heads};
-use crate::rng::{Address, Purpose};
+use crate::rng::{Address, Purpose, Rng};
 use crate::rollout::atari::AtariWorld;
 use crate::rollout::world::{Element, FamilyWorld, encoded_width};
 use std::sync::Arc;
@@ -25,24 +25,35 @@ pub struct MlpShape {
     pub embedding: usize,
 }
 
-/// A fresh learner on `task`: Glorot's weights; Gaussian policies have free log standard deviations.
-///
-/// # Errors
-/// The environment failed, in words.
-pub fn on_family(task: Task, shape: &MlpShape, options: Options, seed: u64) -> Result<FamilyLearner, String> {
+/// Network and layout for `task`, and its initial parameters: Glorot's weights; Gaussian policies have free log standard deviations.
+pub fn perceptron(
+    task: &Task,
+    shape: &MlpShape,
+    separate_critic: bool,
+    rng: &mut Rng,
+) -> (Free<ConditionedMlp>, Heads, Vec<f64>) {
     let policy = match task.action_space() {
         Space::Discrete(actions) => ActionHead::Softmax { actions },
         Space::Box { low, .. } => ActionHead::Gaussian { width: low.len() },
     };
     let count = if let ActionHead::Gaussian { width } = policy { width } else { 0 };
-    let heads = Heads { policy, values: 1 + usize::from(options.outer.separate_critic) };
+    let heads = Heads { policy, values: 1 + usize::from(separate_critic) };
     let mut sizes = vec![encoded_width(&task.observation_space())];
     sizes.extend(&shape.hidden);
     sizes.push(heads.width() - count);
     let net = ConditionedMlp::new(sizes, Activation::Tanh, CONDITION.len(), shape.embedding);
-    let mut theta = net.init::<f64>(Init::GlorotUniform, &mut Address::new(seed, Purpose::Init).stream());
+    let mut theta = net.init::<f64>(Init::GlorotUniform, rng);
     theta.resize(Network::<f64>::n_params(&net) + count, 0.0);
-    let net = Free { net, count, place: policy.outputs() - count };
+    (Free { net, count, place: policy.outputs() - count }, heads, theta)
+}
+
+/// A fresh learner on `task`.
+///
+/// # Errors
+/// The environment failed, in words.
+pub fn on_family(task: Task, shape: &MlpShape, options: Options, seed: u64) -> Result<FamilyLearner, String> {
+    let mut rng = Address::new(seed, Purpose::Init).stream();
+    let (net, heads, theta) = perceptron(&task, shape, options.outer.separate_critic, &mut rng);
     let task = Arc::new(task);
     let mut rngs = generators(seed, 0, 0..options.actors);
     let worlds = rngs.iter_mut().map(|rng| FamilyWorld::start(task.clone(), rng)).collect();
@@ -72,6 +83,25 @@ pub enum Weights {
     FanIn,
 }
 
+/// Network and layout for a game, and its initial parameters.
+pub fn convolutions<F: Real>(
+    game: &AtariEnv,
+    shape: ConvShape,
+    separate_critic: bool,
+    rng: &mut Rng,
+) -> (ConvNet, Heads, Vec<F>) {
+    let (actions, protocol) = (game.actions(), game.protocol());
+    let frame = Frame { channels: protocol.stack, height: protocol.size, width: protocol.size };
+    let heads = Heads { policy: ActionHead::Softmax { actions }, values: 1 + usize::from(separate_critic) };
+    let net = ConvNet::new(shape.architecture, frame, heads.width(), CONDITION.len(), shape.embedding);
+    let init = match shape.init {
+        Weights::Orthogonal => ConvInit::Orthogonal { policy: actions, policy_gain: 0.01, value_gain: 1.0 },
+        Weights::FanIn => ConvInit::FanIn,
+    };
+    let theta = net.init(init, rng);
+    (net, heads, theta)
+}
+
 /// A fresh learner on games that have not been started; they have the same protocol and actions.
 ///
 /// # Errors
@@ -85,17 +115,8 @@ pub fn on_atari<F: Real + Element>(
     options: Options,
     seed: u64,
 ) -> Result<AtariLearner<F>, String> {
-    let actions = games[0].actions();
-    let protocol = games[0].protocol();
-    let frame = Frame { channels: protocol.stack, height: protocol.size, width: protocol.size };
-    let heads =
-        Heads { policy: ActionHead::Softmax { actions }, values: 1 + usize::from(options.outer.separate_critic) };
-    let net = ConvNet::new(shape.architecture, frame, heads.width(), CONDITION.len(), shape.embedding);
-    let init = match shape.init {
-        Weights::Orthogonal => ConvInit::Orthogonal { policy: actions, policy_gain: 0.01, value_gain: 1.0 },
-        Weights::FanIn => ConvInit::FanIn,
-    };
-    let theta = net.init(init, &mut Address::new(seed, Purpose::Init).stream());
+    let mut rng = Address::new(seed, Purpose::Init).stream();
+    let (net, heads, theta) = convolutions(&games[0], shape, options.outer.separate_critic, &mut rng);
     let mut rngs = generators(seed, 0, 0..options.actors);
     let worlds: Result<Vec<_>, String> =
         games.into_iter().zip(&mut rngs).map(|(game, rng)| AtariWorld::start(game, rng)).collect();

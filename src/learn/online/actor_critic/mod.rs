@@ -21,11 +21,14 @@ mod row;
 mod saved;
 mod step;
 
-pub use build::{AtariLearner, ConvShape, FamilyLearner, MlpShape, Weights, on_atari, on_family};
+pub use build::{
+    AtariLearner, ConvShape, FamilyLearner, MlpShape, Weights, convolutions, on_atari, on_family, perceptron,
+};
 pub use gauge::{GapRow, Gauge, Reading};
 pub use options::{BLOCK_UPDATES, BLOCKS, CONDITION, Driver, Options, OuterOptions};
 pub use pool::Ahead;
 pub use row::Row;
+pub use saved::trained;
 pub use step::Checked;
 
 use super::Failed;

@@ -24,6 +24,15 @@ struct Values {
     lags: Vec<f64>,
 }
 
+/// Parameters and standing in a snapshot: what is needed to act.
+///
+/// # Errors
+/// It is not one of such a learner with this many parameters, in words.
+pub fn trained<F: Real + Element>(snapshot: &Snapshot, parameters: usize) -> Result<(Vec<F>, Standing), String> {
+    let Values { standing, .. } = snapshot.values()?;
+    Ok((snapshot.get("theta", Some(parameters))?, standing))
+}
+
 impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send + 'static> Learner<F, W, N> {
     /// Everything that the next updates depend on.
     pub(super) fn save(&mut self) -> Result<Snapshot, String> {

@@ -1,7 +1,11 @@
 //! `evaluate`: returns after 0..K adaptation steps on fresh tasks, and whether adaptation helps.
 
+mod movie;
+mod online;
+
 use super::failure::Failure;
 use super::{saved, trajectories};
+use crate::config;
 use crate::config::plan::Precision;
 use crate::config::{Loaded, Overrides};
 use crate::exact::model::Model;
@@ -34,10 +38,14 @@ pub struct Request {
     pub steps: Option<usize>,
     /// Episodes per adaptation step, one evaluation each.
     pub shots: Vec<usize>,
-    /// Fresh tasks.
-    pub tasks: usize,
-    /// Evaluation seeds.
-    pub seeds: usize,
+    /// Fresh tasks; 40 by default.
+    pub tasks: Option<usize>,
+    /// Evaluation seeds; 1 by default.
+    pub seeds: Option<usize>,
+    /// Episodes that are played (runs of `online`); 30 by default.
+    pub count: Option<usize>,
+    /// Where to draw the first episode (Atari).
+    pub gif: Option<PathBuf>,
     /// Where to write trajectories.
     pub episodes: Option<PathBuf>,
     /// Where to draw paths.
@@ -46,6 +54,28 @@ pub struct Request {
     pub json: bool,
     /// No messages.
     pub quiet: bool,
+}
+
+impl Request {
+    /// Flags that only a run of `train` understands, and whether they were given.
+    fn flags_of_training_runs(&self) -> [(&'static str, bool); 6] {
+        [
+            ("--steps", self.steps.is_some()),
+            ("--shots", !self.shots.is_empty()),
+            ("--tasks", self.tasks.is_some()),
+            ("--seeds", self.seeds.is_some()),
+            ("--episodes", self.episodes.is_some()),
+            ("--plot", self.plot.is_some()),
+        ]
+    }
+
+    fn tasks(&self) -> usize {
+        self.tasks.unwrap_or(40)
+    }
+
+    fn seeds(&self) -> usize {
+        self.seeds.unwrap_or(1)
+    }
 }
 
 /// Everything that is printed; with `--json` this is the object.
@@ -96,6 +126,17 @@ struct References {
 /// A directory that is not a run or has no usable checkpoint, limits exceeded, or files that cannot be written.
 pub fn run(request: Request) -> Result<(), Failure> {
     let opened = record::open(&request.run)?;
+    if config::online::is_online(&opened.config) {
+        return online::run(&request, &opened);
+    }
+    for (flag, is_given) in [("--count", request.count.is_some()), ("--gif", request.gif.is_some())] {
+        if is_given {
+            return Err(Failure::Usage(format!(
+                "{flag} is for runs of `online`; {} is one of `train`",
+                request.run.display()
+            )));
+        }
+    }
     let mut loaded = saved::plan(&opened, &Overrides::default())?;
     let options = &mut loaded.plan.options; // adapt as training did
     options.inner.advantage = options.outer.estimator.inner_advantage(&options.inner.advantage);
@@ -140,7 +181,7 @@ fn with<F: Real>(request: &Request, opened: &record::run::Opened, loaded: &Loade
     let steps = request.steps.unwrap_or(inner.steps);
     let shots = if request.shots.is_empty() { vec![inner.episodes] } else { request.shots.clone() };
     let most = shots.iter().copied().max().unwrap_or(0);
-    for ((flag, limit), asked) in LIMITS.iter().zip([request.tasks.saturating_mul(request.seeds), steps, most]) {
+    for ((flag, limit), asked) in LIMITS.iter().zip([request.tasks().saturating_mul(request.seeds()), steps, most]) {
         if asked == 0 || asked > *limit {
             return Err(Failure::Usage(format!("{flag}: must be from 1 to {limit}, found {asked}")));
         }
@@ -153,7 +194,7 @@ fn with<F: Real>(request: &Request, opened: &record::run::Opened, loaded: &Loade
     if !request.quiet {
         remarks.iter().for_each(|r| drop(writeln!(std::io::stderr(), "passed over: {r}")));
     }
-    let subject = Subject { loaded, policy, state, steps, tasks: request.tasks };
+    let subject = Subject { loaded, policy, state, steps, tasks: request.tasks() };
     if let Some(path) = &request.plot {
         trajectories::plot(&subject, shots[0], path)?;
     }
@@ -173,7 +214,7 @@ fn report<F: Real>(subject: &Subject<'_, F>, request: &Request, shots: &[usize])
     let evaluations: Vec<Evaluation> = shots
         .iter()
         .map(|&n| {
-            let columns = subject.returns(theta, subject.steps, n, request.seeds);
+            let columns = subject.returns(theta, subject.steps, n, request.seeds());
             let (first, last) = (&columns[0], &columns[subject.steps]);
             let gain = bootstrap::paired(first, last, bootstrap::RESAMPLES, &mut stream(n, 1));
             Evaluation {
@@ -184,19 +225,19 @@ fn report<F: Real>(subject: &Subject<'_, F>, request: &Request, shots: &[usize])
             }
         })
         .collect();
-    let random = subject.returns(&vec![F::zero(); theta.len()], 0, shots[0], request.seeds);
+    let random = subject.returns(&vec![F::zero(); theta.len()], 0, shots[0], request.seeds());
     let references = References {
         random: interval(&random[0], stream(0, 2)),
         unadapted: evaluations[0].returns[0],
-        optimal: optima(subject, request.seeds).map(|values| interval(&values, stream(0, 3))),
+        optimal: optima(subject, request.seeds()).map(|values| interval(&values, stream(0, 3))),
     };
     Report {
         run: request.run.display().to_string(),
         family: plan.family.name.clone(),
         estimator: plan.options.outer.estimator.name.clone(),
         iteration: subject.state.iteration,
-        tasks: request.tasks,
-        seeds: request.seeds,
+        tasks: request.tasks(),
+        seeds: request.seeds(),
         episodes_per_task: EPISODES,
         confidence: 0.95,
         evaluations,

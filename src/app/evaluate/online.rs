@@ -1,0 +1,250 @@
+//! `evaluate` on a run of `online`: whole episodes of its one task under the trained policy, and the human-normalised score of a game.
+
+use super::movie::Movie;
+use super::{Failure, Request};
+use crate::app::online::games;
+use crate::config::online::{self as config, Choice, Control, Plan, Problem};
+use crate::config::{Overrides, tree};
+use crate::diff::Network;
+use crate::learn::online::Snapshot;
+use crate::learn::online::actor_critic::{CONDITION, convolutions, perceptron, trained};
+use crate::math::real::Real;
+use crate::math::summary::Estimate;
+use crate::measure::play::{Player, play};
+use crate::policy::actor_critic::Heads;
+use crate::record::run::Opened;
+use crate::record::{self, online as run};
+use crate::rng::{Address, Purpose, Rng};
+use crate::rollout::atari::AtariWorld;
+use crate::rollout::world::{Element, FamilyWorld, World};
+use ::tasks::atari::games::Reference;
+use rayon::prelude::*;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Arc;
+
+/// Episodes that play at a time in one thread.
+const TOGETHER: usize = 8;
+/// Most episodes.
+const MAX_EPISODES: usize = 1_000_000;
+
+/// Everything that is printed; with `--json` this is the object.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Report {
+    run: String,
+    task: String,
+    /// Updates behind the parameters.
+    update: u64,
+    frames: u64,
+    /// What the network saw.
+    gamma: f64,
+    lambda: f64,
+    episodes: usize,
+    /// Confidence of every interval; units are episodes of this one run, so it says nothing about other seeds.
+    confidence: f64,
+    #[serde(rename = "return")]
+    achieved: Estimate,
+    lowest: f64,
+    highest: f64,
+    /// 100 (score - random) / (human - random) under no-op starts, per cent.
+    human_normalised: Option<Estimate>,
+    random: Option<f64>,
+    human: Option<f64>,
+    protocol: Option<String>,
+}
+
+/// What was trained.
+struct Subject<'a> {
+    plan: &'a Plan,
+    control: &'a Control,
+    snapshot: &'a Snapshot,
+    request: &'a Request,
+}
+
+/// Returns of all episodes, and where the run stands.
+struct Played {
+    returns: Vec<f64>,
+    update: u64,
+    frames: u64,
+    seen: [f64; 2],
+}
+
+/// Runs the command on an opened run.
+pub(super) fn run(request: &Request, opened: &Opened) -> Result<(), Failure> {
+    let source = opened.config_path().display().to_string();
+    let plan = config::parse(&opened.config, &source, tree::Format::Toml, &Overrides::default())?;
+    let shown = request.run.display();
+    let Choice::ActorCritic(control) = &plan.learner else {
+        let text = format!("{shown}: a small task has no policy to play with; its rows say all that there is");
+        return Err(Failure::Usage(text));
+    };
+    for (flag, is_given) in request.flags_of_training_runs() {
+        if is_given {
+            return Err(Failure::Usage(format!(
+                "{flag} has no meaning for a run of `online`, which does not adapt to tasks"
+            )));
+        }
+    }
+    let episodes = request.count.unwrap_or(30);
+    if episodes == 0 || episodes > MAX_EPISODES {
+        return Err(Failure::Usage(format!("--count: must be from 1 to {MAX_EPISODES}, found {episodes}")));
+    }
+    let path = request.run.join(run::STATE);
+    let missing =
+        || Failure::Usage(format!("{}: missing; the run was stopped before its first state stood", path.display()));
+    let snapshot = record::snapshot::load(&path)?.ok_or_else(missing)?;
+    let subject = Subject { plan: &plan, control, snapshot: &snapshot, request };
+    let (played, task, reference) = match &control.problem {
+        Problem::Family(family, shape) => {
+            if request.gif.is_some() {
+                return Err(Failure::Usage("--gif is for Atari games".into()));
+            }
+            let built = ::tasks::registry::build(&family.name, &family.params);
+            let built = built.map_err(|e| Failure::Internal(e.to_string()))?;
+            let task = built.sample(&mut Address::new(plan.seed, Purpose::Task).stream());
+            let (net, heads, _) = perceptron(&task, shape, control.options.outer.separate_critic, &mut stream(0));
+            let task = Arc::new(task);
+            let start = |rng: &mut Rng| Ok(FamilyWorld::<f64>::start(task.clone(), rng));
+            let played = subject.play::<f64, _, _>((net, heads), episodes, start, |_| {})?;
+            (played, family.name.clone(), None)
+        }
+        Problem::Atari(atari, shape) => {
+            let players = episodes.min(TOGETHER * rayon::current_num_threads().max(1));
+            let mut games = games::start(atari, players, plan.seed ^ u64::MAX)?;
+            let separate = control.options.outer.separate_critic;
+            let (net, heads, _) = convolutions::<f32>(&games[0], *shape, separate, &mut stream(0));
+            let mut movie = request.gif.as_ref().map(|path| Movie::create(path)).transpose()?;
+            let mut failed = None;
+            let watch = |world: &AtariWorld| {
+                if let Some(movie) = movie.as_mut().filter(|_| failed.is_none()) {
+                    failed = movie.take(world.env()).err();
+                }
+            };
+            games.reverse();
+            let start = |rng: &mut Rng| AtariWorld::start(games.pop().ok_or("one game per player")?, rng);
+            let played = subject.play::<f32, _, _>((net, heads), episodes, start, watch)?;
+            if let Some(failure) = failed {
+                return Err(failure);
+            }
+            if let Some(movie) = movie {
+                movie.finish()?;
+            }
+            let reference = atari.game.benchmark.as_ref().map(|b| b.noop);
+            (played, format!("atari/{}", atari.game.name), reference)
+        }
+    };
+    let report = report(&subject, &played, task, reference);
+    let text = if request.json { json(&report)? } else { table(&report) };
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// Stream of one player, apart from those of the run.
+fn stream(player: usize) -> Rng {
+    Address::new(0, Purpose::Evaluate).task(player).stream()
+}
+
+impl Subject<'_> {
+    /// Plays `episodes` in all, cut among players; the first player is watched.
+    fn play<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>>(
+        &self,
+        (net, heads): (N, Heads),
+        episodes: usize,
+        mut start: impl FnMut(&mut Rng) -> Result<W, String>,
+        mut watch: impl FnMut(&W) + Send,
+    ) -> Result<Played, Failure> {
+        let bad = |why: String| {
+            let path = self.request.run.join(run::STATE);
+            Failure::Usage(format!("{}: not the state of a run with its config.toml: {why}", path.display()))
+        };
+        let (theta, standing) = trained::<F>(self.snapshot, net.n_params()).map_err(bad)?;
+        let options = &self.control.options;
+        let progress = standing.update as f64 / options.updates.max(1) as f64;
+        let eta = options.tunables.eta(&standing.logits, progress);
+        let seen = CONDITION.map(|t| eta.get(t));
+        let condition: Vec<F> = seen[..net.conditioning()].iter().map(|x| F::of(*x)).collect();
+        let count = episodes.min(TOGETHER * rayon::current_num_threads().max(1));
+        let failed = |why: String| Failure::Internal(format!("the environment failed: {why}"));
+        let mut players = Vec::new();
+        for b in 0..count {
+            let mut rng = Address::new(self.plan.seed, Purpose::Evaluate).task(b).stream();
+            let world = start(&mut rng).map_err(failed)?;
+            players.push(Player { world, rng, episodes: episodes / count + usize::from(b < episodes % count) });
+        }
+        let rest = players.split_off(TOGETHER.min(count));
+        let mut groups: Vec<Vec<Player<W>>> = Vec::new();
+        for (i, player) in rest.into_iter().enumerate() {
+            if i % TOGETHER == 0 {
+                groups.push(Vec::new());
+            }
+            if let Some(group) = groups.last_mut() {
+                group.push(player);
+            }
+        }
+        let at = [theta.as_slice(), condition.as_slice()];
+        let (first, others) = rayon::join(
+            || play((&net, &heads), at, players, &mut watch),
+            || groups.into_par_iter().map(|g| play((&net, &heads), at, g, |_| {})).collect::<Result<Vec<_>, String>>(),
+        );
+        let mut returns: Vec<f64> = first.map_err(failed)?.concat();
+        returns.extend(others.map_err(failed)?.into_iter().flatten().flatten());
+        Ok(Played { returns, update: standing.update, frames: standing.frames, seen })
+    }
+}
+
+fn report(subject: &Subject<'_>, played: &Played, task: String, reference: Option<Reference>) -> Report {
+    let returns = &played.returns;
+    let fold = |f: fn(f64, f64) -> f64| returns.iter().copied().reduce(f).unwrap_or(f64::NAN);
+    let normalised = |r: Reference| Estimate::of(&returns.iter().map(|x| 100.0 * r.normalised(*x)).collect::<Vec<_>>());
+    let protocol = match &subject.control.problem {
+        Problem::Atari(atari, _) => Some(atari.preset.clone()),
+        Problem::Family(..) => None,
+    };
+    Report {
+        run: subject.request.run.display().to_string(),
+        task,
+        update: played.update,
+        frames: played.frames,
+        gamma: played.seen[0],
+        lambda: played.seen[1],
+        episodes: returns.len(),
+        confidence: 0.95,
+        achieved: Estimate::of(returns),
+        lowest: fold(f64::min),
+        highest: fold(f64::max),
+        human_normalised: reference.map(normalised),
+        random: reference.map(|r| r.random),
+        human: reference.map(|r| r.human),
+        protocol,
+    }
+}
+
+fn json(report: &Report) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(report).map_err(|e| Failure::Internal(e.to_string()))?;
+    Ok(format!("{text}\n"))
+}
+
+fn shown(e: &Estimate) -> String {
+    match (e.low, e.high) {
+        (Some(low), Some(high)) => format!("{:.2} [{low:.2}, {high:.2}]", e.mean),
+        _ => format!("{:.2} (one episode: no interval)", e.mean),
+    }
+}
+
+fn table(r: &Report) -> String {
+    let mut text = format!("{}: {} after {} updates, {} frames\n", r.run, r.task, r.update, r.frames);
+    let _ = writeln!(
+        text,
+        "  episodes          {}, sampled actions, gamma {:.5}, lambda {:.5}",
+        r.episodes, r.gamma, r.lambda
+    );
+    let _ = writeln!(text, "  return            {}, from {:.2} to {:.2}", shown(&r.achieved), r.lowest, r.highest);
+    if let (Some(score), Some(random), Some(human)) = (&r.human_normalised, r.random, r.human) {
+        let _ = writeln!(text, "  human-normalised  {} %, random {random}, human {human} (no-op starts)", shown(score));
+    }
+    if let Some(protocol) = &r.protocol {
+        let _ = writeln!(text, "  protocol          {protocol}, as config.toml says");
+    }
+    text += "  intervals: 95 %, over episodes of this one run; other seeds may differ by more\n";
+    text
+}
