@@ -354,7 +354,6 @@ impl Plan {
             out: b.grid.walk(),
             mask: b.grid.walk(),
             channels: padded[1],
-            weights: padded[1],
         };
         let here = &mut self.layers[layer];
         here.forward = forward;
@@ -428,6 +427,5 @@ fn phase(
         out: pixels(to),
         mask: pixels(mask),
         channels: to.stride,
-        weights: to.stride,
     }
 }
