@@ -1,6 +1,6 @@
 //! The kernel of convolutions, their transposes and dense layers: weights times a moving window, a block of outputs in registers.
 //!
-//! Output `(i, j)` is `init + sum_{t, r} x[start + i row + j pixel + t tap_row + r] w[(t run + r) width ..]` with all channels of
+//! Output `(i, j)` is `init + sum_{t, r} x[start + i row + j pixel + t tap_row + r] w[(t run + r) channels ..]` with all channels of
 //! the output side by side: each step broadcasts one number of the window into a few vectors of weights. No image is unfolded.
 //! Every output is summed in the order (t, r) whatever the tile it is in, so that it does not depend on its neighbours.
 
@@ -230,7 +230,8 @@ unsafe fn tile<F: Real, L: Lanes, const P: usize, const V: usize, const S: usize
                         sums[p][v] = sums[p][v].fma(x, weights[v]);
                     }
                 });
-                w = w.add(g.channels);
+                // Past the last place this pointer may leave its buffer, unread.
+                w = w.wrapping_add(g.channels);
             }
         }
         // Out of the registers first: the loops of `finish` are not worth unrolling.

@@ -234,7 +234,7 @@ impl Plan {
         plan
     }
 
-    /// The buffer with the result so far: the torso's own if it is not [`Holds::Rectified`] is still to pass through ReLU.
+    /// The buffer with the result so far; the whole torso's, if it is not [`Holds::Rectified`], is still to pass through ReLU.
     pub fn last(&self) -> usize {
         self.layers.last().map_or(0, |l| l.to)
     }
