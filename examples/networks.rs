@@ -92,9 +92,9 @@ fn main() {
         });
         time(&mut forward, || learning.forward());
         time(&mut tangent, || learning.tangent());
-        for _ in 0..4 {
-            time(&mut act, || small.forward());
-        }
+    }
+    for _ in 0..4 * (repeats + 2) {
+        time(&mut act, || small.forward());
     }
     let [both, forward, tangent] = [&both[2..], &forward[2..], &tangent[2..]];
     let act = &act[8..];

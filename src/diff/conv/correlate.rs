@@ -1,6 +1,6 @@
 //! The kernel of convolutions, their transposes and dense layers: weights times a moving window, a block of outputs in registers.
 //!
-//! Output `(i, j)` is `init + sum_{t, r} x[start + i row + j pixel + t tap_row + r] w[(t run + r) weights ..]` with all channels of
+//! Output `(i, j)` is `init + sum_{t, r} x[start + i row + j pixel + t tap_row + r] w[(t run + r) channels ..]` with all channels of
 //! the output side by side: each step broadcasts one number of the window into a few vectors of weights. No image is unfolded.
 //! Every output is summed in the order (t, r) whatever the tile it is in, so that it does not depend on its neighbours.
 
@@ -41,8 +41,6 @@ pub(super) struct Window {
     pub mask: Walk,
     /// Output channels: a multiple of [`super::plan::BLOCK`].
     pub channels: usize,
-    /// From the weights of one place of the window to those of the next; at least the channels.
-    pub weights: usize,
 }
 
 /// What becomes of the sums.
@@ -66,7 +64,7 @@ impl<F> Default for Finish<'_, F> {
     }
 }
 
-/// `out <- finish(sums of w over the window of x)`, `w` `[taps * run, channels]` with rows `g.weights` apart.
+/// `out <- finish(sums of w over the window of x)`, `w` `[taps * run, channels]`.
 ///
 /// # Panics
 /// If a buffer is too short for the window.
@@ -76,7 +74,7 @@ pub(super) fn correlate<F: Real>(level: Level, g: &Window, x: &[F], w: &[F], fin
     }
     assert!(g.taps > 0 && g.channels.is_multiple_of(super::plan::BLOCK), "whole blocks of channels");
     assert!(g.x.end(g.size) - 1 + (g.taps - 1) * g.tap_row + g.run <= x.len(), "window leaves its image");
-    assert!(g.run > 0 && (g.taps * g.run - 1) * g.weights + g.channels <= w.len(), "too few weights");
+    assert!(g.taps * g.run * g.channels <= w.len(), "too few weights");
     assert!(g.out.end(g.size) - 1 + g.channels <= out.len(), "output too short");
     assert!(finish.bias.is_none_or(|b| b.len() >= g.channels), "too few biases");
     assert!(finish.mask.is_none_or(|m| g.mask.end(g.size) - 1 + g.channels <= m.len()), "mask too short");
@@ -233,7 +231,7 @@ unsafe fn tile<F: Real, L: Lanes, const P: usize, const V: usize, const S: usize
                     }
                 });
                 // Past the last place this pointer may leave its buffer, unread.
-                w = w.wrapping_add(g.weights);
+                w = w.wrapping_add(g.channels);
             }
         }
         // Out of the registers first: the loops of `finish` are not worth unrolling.

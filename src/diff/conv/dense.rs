@@ -10,8 +10,6 @@ use crate::math::real::Real;
 const DEPTH: usize = 128;
 /// Columns of a panel.
 const COLUMNS: usize = 32;
-/// Up to this many rows the weights are read where they are: they pass by too few times to pay for copying a panel.
-const FEW: usize = 64;
 
 /// Scratch memory of [`dense`].
 #[derive(Clone, Debug, Default)]
@@ -38,16 +36,11 @@ pub(super) fn dense<F: Real>(
         let padded = width.next_multiple_of(BLOCK);
         for k in (0..inputs).step_by(DEPTH) {
             let depth = DEPTH.min(inputs - k);
-            let (panel, weights) = if rows <= FEW && width == padded {
-                (&w[k * outputs + first..], outputs)
-            } else {
-                let panel = sized(&mut scratch.panel, DEPTH * COLUMNS);
-                for (to, from) in panel.chunks_exact_mut(padded).zip(w[k * outputs..].chunks(outputs)).take(depth) {
-                    to[..width].copy_from_slice(&from[first..first + width]);
-                    to[width..].fill(F::zero());
-                }
-                (&*panel, padded)
-            };
+            let panel = sized(&mut scratch.panel, DEPTH * COLUMNS);
+            for (to, from) in panel.chunks_exact_mut(padded).zip(w[k * outputs..].chunks(outputs)).take(depth) {
+                to[..width].copy_from_slice(&from[first..first + width]);
+                to[width..].fill(F::zero());
+            }
             let last = k + depth == inputs;
             let window = |start: usize, pixel: usize| Window {
                 size: [1, rows],
@@ -58,7 +51,6 @@ pub(super) fn dense<F: Real>(
                 out: Walk { start, pixel, row: 0 },
                 mask: Walk { start, pixel, row: 0 },
                 channels: padded,
-                weights,
             };
             if width == padded {
                 let part = Finish {

@@ -13,6 +13,8 @@ mod outer;
 mod pixels;
 mod plan;
 mod simd;
+#[cfg(test)]
+mod tests;
 mod torso;
 mod weights;
 

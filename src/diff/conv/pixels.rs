@@ -88,7 +88,7 @@ kernel! {
                             let here = &from[place..place + BLOCK];
                             let number = (3 * v + h) as u8;
                             for l in 0..BLOCK {
-                                let take = !(here[l] <= best[l]) && best[l] == best[l];
+                                let take = (here[l] > best[l] || here[l].is_nan()) && !best[l].is_nan();
                                 best[l] = if take { here[l] } else { best[l] };
                                 which[l] = if take { number } else { which[l] };
                             }

@@ -234,7 +234,7 @@ impl Plan {
         plan
     }
 
-    /// The buffer with the result so far: the torso's own if it is not [`Holds::Rectified`] is still to pass through ReLU.
+    /// The buffer with the result so far; the whole torso's, if it is not [`Holds::Rectified`], is still to pass through ReLU.
     pub fn last(&self) -> usize {
         self.layers.last().map_or(0, |l| l.to)
     }
@@ -354,7 +354,6 @@ impl Plan {
             out: b.grid.walk(),
             mask: b.grid.walk(),
             channels: padded[1],
-            weights: padded[1],
         };
         let here = &mut self.layers[layer];
         here.forward = forward;
@@ -428,6 +427,5 @@ fn phase(
         out: pixels(to),
         mask: pixels(mask),
         channels: to.stride,
-        weights: to.stride,
     }
 }

@@ -38,7 +38,7 @@ fn each_row<F: FnMut(usize, usize)>(layer: &Conv, mut f: F) {
     }
 }
 
-/// Length of all layers' transposed weights, layer by layer at the places of their packed ones.
+/// Writes all layers' transposed weights, each at the place of its packed ones.
 ///
 /// Phase by phase `[rows, columns, out, in]`, rows and columns of the kernel in reverse.
 pub(super) fn transpose<F: Real>(plan: &Plan, packed: &[F], to: &mut Vec<F>) {
