@@ -5,6 +5,8 @@ use crate::config::explain;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use tasks::atari::games::{self, Game};
+use tasks::atari::protocol::{PRESETS, Protocol};
 use tasks::env::Space;
 use tasks::family::{Family, FamilyError};
 use tasks::registry::{self, Entry};
@@ -28,6 +30,7 @@ pub fn run(request: Request) -> Result<(), Failure> {
     let text = match &request.show {
         None if request.json => list_json(),
         None => list(),
+        Some(name) if name == GROUP || name.starts_with("atari/") => atari(name, request.json)?,
         Some(name) => {
             let names: Vec<&str> = registry::entries().iter().map(|e| e.name).collect();
             let Some(entry) = registry::entries().iter().find(|e| e.name == name) else {
@@ -42,14 +45,24 @@ pub fn run(request: Request) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Name under which the list names all Atari games at once.
+const GROUP: &str = "atari";
+
+const GROUP_SUMMARY: &str = "57 Atari games, after `stillpoint setup atari`: atari/pong, ... (--show atari lists them)";
+
 fn list() -> String {
     let width = registry::entries().iter().map(|e| e.name.len()).max().unwrap_or(0);
-    registry::entries().iter().map(|e| format!("{:width$}  {}\n", e.name, e.summary)).collect()
+    let mut text: String = registry::entries().iter().map(|e| format!("{:width$}  {}\n", e.name, e.summary)).collect();
+    let _ = writeln!(text, "{GROUP:width$}  {GROUP_SUMMARY}");
+    text
 }
 
 fn list_json() -> String {
-    let entries: Vec<Value> =
+    let mut entries: Vec<Value> =
         registry::entries().iter().map(|e| json!({"name": e.name, "summary": e.summary, "keys": e.keys})).collect();
+    entries.extend(
+        games::benchmark().map(|g| json!({"name": format!("atari/{}", g.name), "summary": "Atari game", "keys": []})),
+    );
     format!("{}\n", Value::from(entries))
 }
 
@@ -106,5 +119,65 @@ fn show_json(entry: &Entry, family: Result<Box<dyn Family>, FamilyError>) -> Str
         Err(_) => Map::new(),
     };
     let value = json!({"name": entry.name, "summary": entry.summary, "keys": entry.keys, "constants": constants});
+    format!("{value}\n")
+}
+
+/// `--show atari` and `--show atari/GAME`. The constants are the protocols'; the emulator is not needed.
+fn atari(name: &str, as_json: bool) -> Result<String, Failure> {
+    let Some(name) = name.strip_prefix("atari/") else {
+        let names: Vec<String> = games::benchmark().map(|g| format!("atari/{}", g.name)).collect();
+        return Ok(if as_json { format!("{}\n", json!(names)) } else { names.join("\n") + "\n" });
+    };
+    let game = games::find(name).map_err(|e| Failure::Usage(format!("--show: {e}")))?;
+    Ok(if as_json { atari_json(game) } else { atari_text(game) })
+}
+
+/// What is known of the game itself, as label and value.
+fn game_rows(game: &Game) -> Vec<(&'static str, String)> {
+    let mut rows = vec![("ROM", format!("{}, MD5 {}", game.rom_file(), game.md5))];
+    match &game.benchmark {
+        None => rows.push(("benchmark", "not one of the 57 games: no reference scores".into())),
+        Some(b) => {
+            let reference = |r: games::Reference| format!("random {}, human {}", r.random, r.human);
+            rows.push(("observation", "4 x 84 x 84 bytes (see the protocols)".into()));
+            rows.push(("actions", format!("{} of 18: ALE's {:?}", b.minimal_actions.len(), b.minimal_actions)));
+            rows.push(("no-op starts", reference(b.noop)));
+            rows.push((
+                "human starts",
+                format!("{} (cannot be repeated: the starts were never published)", reference(b.human_starts)),
+            ));
+        }
+    }
+    rows
+}
+
+fn atari_text(game: &Game) -> String {
+    let protocols: Vec<_> =
+        PRESETS.iter().filter_map(|name| Protocol::preset(name).map(|p| (name, p.constants()))).collect();
+    let labels = protocols.iter().flat_map(|(_, rows)| rows.iter().map(|(label, _)| label.len()));
+    let width = labels.max().unwrap_or(0);
+    let mut text = format!("atari/{}: Atari game on ALE, after `stillpoint setup atari`\n", game.name);
+    for (label, value) in game_rows(game) {
+        let _ = writeln!(text, "  {label:width$}  {value}");
+    }
+    for (name, rows) in protocols {
+        let _ = writeln!(text, "protocol {name}");
+        for (label, value) in rows {
+            let _ = writeln!(text, "  {label:width$}  {value}");
+        }
+    }
+    text
+}
+
+fn atari_json(game: &Game) -> String {
+    let object = |rows: Vec<(&'static str, String)>| -> Value {
+        rows.into_iter().map(|(k, v)| (k.to_string(), Value::from(v))).collect::<Map<_, _>>().into()
+    };
+    let protocols: Map<String, Value> = PRESETS
+        .iter()
+        .filter_map(|name| Protocol::preset(name).map(|p| (name.to_string(), object(p.constants()))))
+        .collect();
+    let value =
+        json!({"name": format!("atari/{}", game.name), "game": object(game_rows(game)), "protocols": protocols});
     format!("{value}\n")
 }

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "ale/common/ColourPalette.hpp"
 #include "ale/emucore/Console.hxx"
 #include "ale/emucore/TIA.hxx"
+#include "ale/environment/phosphor_blend.hpp"
 
 // Raised whenever a function below changes; the loader refuses any other.
 #define SP_ABI 1
@@ -53,6 +55,13 @@ OPEN(MissileTable, TIA::ourMissleMaskTable)
 OPEN(PlayerTable, TIA::ourPlayerMaskTable)
 OPEN(DisabledTable, TIA::ourDisabledMaskTable)
 OPEN(FieldTable, TIA::ourPlayfieldTable)
+
+// In place of environment/phosphor_blend.cpp, which is not compiled: its tables cost 0.1 s and half a megabyte for every
+// emulator that is made, and are for averaging colours over frames, which is off (ALE's default).
+namespace ale {
+PhosphorBlend::PhosphorBlend(stella::OSystem* system) : m_osystem(system) {}
+void PhosphorBlend::process(ALEScreen&) { throw std::logic_error("colours are not averaged here"); }
+}  // namespace ale
 
 namespace {
 

@@ -29,6 +29,7 @@ mod report_stationarity;
 mod report_suite;
 mod run_directory;
 mod scratch;
+mod setup;
 mod source;
 mod stationarity;
 mod stationarity_record;
