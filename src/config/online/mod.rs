@@ -329,3 +329,8 @@ pub fn resolved(plan: &Plan) -> String {
         Err(e) => unreachable!("a plan always has a TOML form: {e}"),
     }
 }
+
+/// Whether `text` is a (resolved) configuration of `online`, not of `train`: it counts updates.
+pub fn is_online(text: &str) -> bool {
+    tree::parse(text, tree::Format::Toml).is_ok_and(|table| table.contains_key("updates"))
+}
