@@ -32,7 +32,7 @@ pub fn key<'a>(table: &'a Toml, path: &[&str]) -> Option<&'a Value> {
 }
 
 /// Sorts runs with their settings into groups, in order of appearance. A group is labelled by what tells it from the others, or
-/// by the `name` of its first run.
+/// by the `name` of its first run; keys lose their sections where that leaves them distinct.
 pub fn group<R>(runs: Vec<(Settings, R)>, name: impl Fn(&R) -> String) -> Vec<(String, Vec<R>)> {
     let mut groups: Vec<(Settings, Vec<R>)> = Vec::new();
     for (key, run) in runs {
@@ -43,8 +43,14 @@ pub fn group<R>(runs: Vec<(Settings, R)>, name: impl Fn(&R) -> String) -> Vec<(S
     }
     let of = |settings: &Settings, key: &str| settings.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
     let differs = |key: &str| groups.iter().any(|(g, _)| of(g, key) != of(&groups[0].0, key));
+    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_string();
+    let mut telling: Vec<&String> =
+        groups.iter().flat_map(|(g, _)| g.iter().map(|(k, _)| k)).filter(|k| differs(k)).collect();
+    telling.sort();
+    telling.dedup();
+    let is_clear = telling.iter().all(|k| telling.iter().filter(|l| last(l) == last(k)).count() == 1);
     let label = |(settings, runs): &(Settings, Vec<R>)| {
-        let short = |key: &str| key.rsplit('.').next().unwrap_or(key).to_string();
+        let short = |key: &str| if is_clear { last(key) } else { key.to_string() };
         let own = settings.iter().filter(|(k, _)| differs(k)).take(4);
         let own: Vec<String> = own.map(|(k, v)| format!("{}={v}", short(k))).collect();
         if own.is_empty() { name(&runs[0]) } else { own.join(", ") }
@@ -67,6 +73,9 @@ mod tests {
         let groups = group(vec![run(1, 0.5), run(2, 0.25), run(3, 0.5)], |_| "name".into());
         assert_eq!(groups, [("alpha=0.5".to_string(), vec![1, 3]), ("alpha=0.25".to_string(), vec![2])]);
         assert_eq!(group(vec![run(1, 0.5), run(2, 0.5)], |_| "name".into()), [("name".to_string(), vec![1, 2])]);
+        let of = |text: &str| (settings(&table(text), &[]), 0);
+        let both = group(vec![of("a.mode = 1\nb.mode = 1"), of("a.mode = 2\nb.mode = 3")], |_| "name".into());
+        assert_eq!([&both[0].0, &both[1].0], ["a.mode=1, b.mode=1", "a.mode=2, b.mode=3"]);
         assert_eq!(key(&table("[a.b]\nc = 1\n"), &["a", "b", "c"]).and_then(Value::as_integer), Some(1));
     }
 }

@@ -17,23 +17,25 @@ pub(super) fn line(label: &str, style: usize, marks: Vec<Mark>) -> Series {
 }
 
 /// What the bands are, and how many rows a point stands for.
-pub(super) fn grounds(group: &Group) -> String {
+fn grounds(group: &Group, has_bands: bool) -> String {
     let bands = match group.runs.len() {
-        1 => "n = 1 run, no bands".to_string(),
-        n => format!("mean over n = {n} runs, bands are 95 % t-intervals over runs"),
+        1 => "One run.".to_string(),
+        n if has_bands => format!("Mean over n = {n} runs, bands are 95 % t-intervals over runs."),
+        n => format!("Mean over n = {n} runs, no bands."),
     };
     let width = group.runs.iter().map(|run| run.trace.width).max().unwrap_or(1);
     let points = if width > 1 { format!(" Each point is the mean over {width} updates.") } else { String::new() };
-    format!("{bands}.{points}")
+    format!("{bands}{points}")
 }
 
 /// A figure against the progress of the runs.
 pub(super) fn figure(group: &Group, name: &str, title: &str, caption: &str, y: Axis, series: Vec<Series>) -> Figure {
     let [label, column] = group.progress();
+    let has_bands = series.iter().flat_map(|s| &s.marks).any(|m| m.interval.is_some());
     Figure {
         name: name.into(),
         title: title.into(),
-        caption: format!("{caption} {}", grounds(group)),
+        caption: format!("{caption} {}", grounds(group, has_bands)),
         x: Axis::linear(label, column),
         y,
         counted: "runs",
@@ -60,8 +62,7 @@ fn returns(group: &Group) -> Figure {
     let has_episodes = !recent.is_empty();
     if has_episodes {
         // without intervals: it is what the line is made of
-        let bare = each.into_iter().map(|m| Mark { interval: None, ..m }).collect();
-        series.push(Series { label: "by update".into(), style: 5, look: Look::Reference, marks: bare });
+        series.push(without_bands(Series { label: "by update".into(), style: 0, look: Look::Faint, marks: each }));
         series.push(line("last 100 episodes", 0, recent));
     } else {
         series.push(line("by update", 0, each));
@@ -129,7 +130,10 @@ fn states(group: &Group) -> Vec<Figure> {
     let profile = Figure {
         name: "eta-states".into(),
         title: format!("{name} of each state in the end"),
-        caption: format!("Mean of {name} over the last tenth of the run; {}", grounds(group)),
+        caption: format!(
+            "Mean of {name} over the last tenth of the run{}",
+            if runs.len() > 1 { ", with 95 % t-intervals over runs." } else { "; one run." }
+        ),
         x: Axis { label: "state entered".into(), column: "state".into(), scale: Scale::Names(names) },
         y: axis(),
         counted: "runs",
@@ -172,7 +176,8 @@ fn logits(group: &Group) -> Option<Figure> {
     (!series.is_empty()).then(|| figure(group, "logits", "Logits", caption, axis, series))
 }
 
-fn without_bands(mut series: Series) -> Series {
+/// The same without intervals: where they are too wide, or mean nothing.
+pub(super) fn without_bands(mut series: Series) -> Series {
     series.marks.iter_mut().for_each(|m| m.interval = None);
     series
 }
@@ -181,50 +186,29 @@ fn without_bands(mut series: Series) -> Series {
 pub fn learner(group: &Group) -> Vec<Figure> {
     let runs = group.all();
     let column = |label: &str, style, c: Column| line(label, style, over(&runs, |bin| bin.mean(c)));
-    let linear = |label: &str, name: &str| Axis::linear(label, name);
-    let log = |label: &str, name: &str| Axis::log(label, name);
-    let skipped = "Norms of the meta-gradient in logits before the rail, and of the change of the logits.";
-    let gradient =
-        "Norm of the gradient of the inner loss before clipping, or (small tasks) of the change of the values.";
+    let bare = |label: &str, style, c: Column| without_bands(column(label, style, c));
+    let one = |name: &str, title: &str, caption: &str, y: Axis, series: Series| {
+        figure(group, name, title, caption, y, vec![series])
+    };
+    let (linear, log) = (Axis::linear, Axis::log);
+    let entropy = "Mean entropy of the policy on the inner unroll.";
+    let values = "Mean squared error of the values on the inner unroll.";
+    let outer = "Outer loss J' on the later data, after the inner step.";
+    let gradient = "Norm of the gradient of the inner loss before clipping.";
+    let update = "Norm of the change of the values, or of the logits of the arms.";
+    let meta = "Norms of the meta-gradient in logits before the rail, and of the change of the logits.";
+    let norms = match group.runs[0].learned().is_empty() {
+        true => Vec::new(),
+        false => vec![bare("meta-gradient", 0, Column::MetaNorm), bare("change of x", 1, Column::LogitChange)],
+    };
+    let error = bare("value error", 0, Column::ValueError);
     let mut figures = vec![
-        figure(
-            group,
-            "entropy",
-            "Entropy",
-            "Mean entropy of the policy on the inner unroll.",
-            linear("entropy (nats)", "entropy"),
-            vec![column("entropy", 0, Column::Entropy)],
-        ),
-        figure(
-            group,
-            "values",
-            "Value error and outer loss",
-            "Mean squared error of the values on the inner unroll, and outer loss J' after the inner step; only positive numbers \
-             have a place here.",
-            log("squared error (reward²); loss", "value"),
-            vec![column("value error", 0, Column::ValueError), column("outer loss J'", 1, Column::OuterLoss)],
-        ),
-        figure(
-            group,
-            "gradient",
-            "Inner gradient",
-            gradient,
-            log("norm", "norm"),
-            vec![column("gradient", 0, Column::GradientNorm), column("update", 1, Column::UpdateNorm)],
-        ),
-        figure(
-            group,
-            "meta-gradient",
-            "Meta-gradient",
-            skipped,
-            log("norm", "norm"),
-            match group.runs[0].learned().is_empty() {
-                true => Vec::new(),
-                false => {
-                    vec![column("meta-gradient", 0, Column::MetaNorm), column("change of x", 1, Column::LogitChange)]
-                }
-            },
-        ),
+        one("entropy", "Entropy", entropy, linear("entropy (nats)", "entropy"), column("entropy", 0, Column::Entropy)),
+        one("values", "Value error", values, log("squared error (reward²)", "value_error"), error),
+        one("outer-loss", "Outer loss", outer, linear("loss", "outer_loss"), column("J'", 0, Column::OuterLoss)),
+        one("gradient", "Inner gradient", gradient, log("norm", "norm"), bare("gradient", 0, Column::GradientNorm)),
+        one("update", "Update", update, log("norm", "norm"), bare("update", 0, Column::UpdateNorm)),
+        figure(group, "meta-gradient", "Meta-gradient", meta, log("norm", "norm"), norms),
     ];
     figures.extend(off_policy(group));
     figures.push(speed(group));
@@ -267,10 +251,11 @@ fn speed(group: &Group) -> Figure {
         across(&group.all().iter().map(one).collect::<Vec<_>>())
     };
     let what = if group.progress()[1] == "frames" { "frames" } else { "updates" };
-    let caption = format!("{what} per second of the updates alone, and per second of processor time of all threads.");
+    let caption =
+        format!("Number of {what} per second of the updates alone, and per second of processor time of all threads.");
     let axis = Axis::log(&format!("{what} per second"), "per_second");
-    let series = vec![line("wall time", 0, of(Column::Seconds)), line("processor time", 1, of(Column::CpuSeconds))];
-    figure(group, "speed", "Speed", &caption, axis, series)
+    let series = [line("wall time", 0, of(Column::Seconds)), line("processor time", 1, of(Column::CpuSeconds))];
+    figure(group, "speed", "Speed", &caption, axis, series.map(without_bands).to_vec())
 }
 
 /// Returns of several groups in one frame.
@@ -295,8 +280,7 @@ pub fn together(groups: &[Group]) -> Figure {
     }
 }
 
-/// The first two styles of a figure in which others are held against them.
+/// A thin line, the k-th of its figure, that others are held against.
 pub(super) fn thin(label: &str, k: usize, marks: Vec<Mark>) -> Series {
-    let marks = marks.into_iter().map(|m| Mark { interval: None, ..m }).collect();
-    Series { label: label.into(), style: reference(k), look: Look::Reference, marks }
+    without_bands(Series { label: label.into(), style: reference(k), look: Look::Reference, marks })
 }

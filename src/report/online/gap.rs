@@ -1,7 +1,7 @@
 //! The stationarity gap of online runs: figures, the table of where it ended, and a sentence.
 
 use super::bins::{Bin, KINDS, Measured, readings};
-use super::curves::{figure, line, over, thin};
+use super::curves::{figure, line, over, thin, without_bands};
 use super::{Group, OnlineRun};
 use crate::learn::online::actor_critic::Reading;
 use crate::math::summary::Estimate;
@@ -59,10 +59,14 @@ const ALL: [Kind; KINDS] = [
     },
 ];
 
-const MARKS: &str = "The line is the mean over the last blocks of updates (20 blocks of 50 at most), its band the 95 % interval by \
-                     batch means; without a band there are fewer than two blocks yet. Open triangles, below resolution: the \
-                     interval contains zero, its upper end is shown. Thin: the mean over the whole run so far, and the noise \
-                     tr(Sigma) / B of one measurement.";
+/// What line, band, triangles and thin lines are.
+fn marks(runs: usize) -> String {
+    let band = if runs == 1 { " with its 95 % interval by batch means" } else { "" };
+    format!(
+        "Line: mean over the last blocks of updates{band}. Open triangles, below resolution: the interval contains zero, its upper end \
+         is shown. Thin: mean over the whole run so far; noise tr(Sigma) / B of one measurement."
+    )
+}
 
 fn reading(measured: &Measured, kind: usize) -> Option<&Reading> {
     readings(&measured.row)[kind]
@@ -87,6 +91,9 @@ fn means(runs: &[&OnlineRun], kind: usize) -> Vec<Mark> {
         let mark = |m: &Measured| {
             let r = reading(m, kind)?;
             let interval = bounds(r);
+            if interval.is_none() && r.mean <= 0.0 {
+                return None; // neither a place on a logarithmic axis nor an upper limit
+            }
             Some(Mark {
                 x: run.trace.place(m),
                 y: r.mean,
@@ -113,14 +120,13 @@ pub fn figures(group: &Group) -> Vec<Figure> {
         }
         series.push(thin("running mean", 0, measured(&runs, |m| Some(reading(m, kind)?.running))));
         series.push(thin("noise", 3, over(&runs, |bin: &Bin| bin.noise.get(kind)?.mean())));
-        let caption = format!("{} {MARKS}", about.caption);
+        let caption = format!("{} {}", about.caption, marks(runs.len()));
         figure(group, about.name, about.title, &caption, Axis::log(about.unit, "squared"), series)
     };
     let mut figures: Vec<Figure> = (0..KINDS).map(one).collect();
-    let scales = vec![
-        line("inner gradient", 0, measured(&runs, |m| m.row.b_simple)),
-        line("outer gradient", 1, measured(&runs, |m| m.row.b_simple_out)),
-    ];
+    let scale = |label, style, y: fn(&Measured) -> Option<f64>| without_bands(line(label, style, measured(&runs, y)));
+    let scales =
+        vec![scale("inner gradient", 0, |m| m.row.b_simple), scale("outer gradient", 1, |m| m.row.b_simple_out)];
     let caption = "B_simple = tr(Sigma) / |G|²: the batch, in transitions, from which on more of them bring little (McCandlish et \
                    al. 2018), from averages with decay 0.99. Absent where the averaged squared norm is not positive.";
     figures.push(figure(

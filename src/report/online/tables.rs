@@ -57,7 +57,7 @@ pub fn returns(groups: &[&Group]) -> Table {
             last(&|row| row.frames as f64),
             cell(&each(runs, recent)),
             cell(&each(runs, late)),
-            last(&|row| row.skipped as f64),
+            Entry::count(runs.iter().filter_map(|run| Some(run.trace.last.as_ref()?.skipped as usize)).sum()),
             fast(Mean::Seconds),
             fast(Mean::CpuSeconds),
             last(&|row| row.seconds_since_start),
