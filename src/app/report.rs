@@ -4,7 +4,7 @@ use super::failure::Failure;
 use crate::record::{self, Fault};
 use crate::report::input::{self, Input};
 use crate::report::page::{Page, Section};
-use crate::report::{bias, draw, html, stationarity, suite, train};
+use crate::report::{bias, draw, html, online, stationarity, suite, train};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -73,30 +73,47 @@ fn command(request: &Request) -> String {
     words.join(" ")
 }
 
-/// Sections in the order of the inputs; training runs come together where the first of them stands.
+/// Sections in the order of the inputs; runs of one command come together where the first of them stands.
 fn page(request: &Request, inputs: Vec<Input>) -> Page {
-    let (mut sections, mut runs): (Vec<Section>, Vec<train::TrainRun>) = (Vec::new(), Vec::new());
-    let mut place = None;
+    let mut sections: Vec<Vec<Section>> = Vec::new();
+    let (mut trained, mut lived) = (Vec::new(), Vec::new());
+    let mut places = [None; 2];
     for input in inputs {
         match input {
-            Input::Suite(suite) => sections.push(suite::section(&suite)),
-            Input::Stationarity(study) => sections.push(stationarity::section(&study)),
-            Input::Gradient(path, value) => sections.push(bias::section(&path, &value)),
+            Input::Suite(suite) => sections.push(vec![suite::section(&suite)]),
+            Input::Stationarity(study) => sections.push(vec![stationarity::section(&study)]),
+            Input::Gradient(path, value) => sections.push(vec![bias::section(&path, &value)]),
             Input::Train(run) => {
-                place.get_or_insert(sections.len());
-                runs.push(*run);
+                hold(&mut places[0], &mut sections);
+                trained.push(*run);
+            }
+            Input::Online(run) => {
+                hold(&mut places[1], &mut sections);
+                lived.push(*run);
             }
         }
     }
-    if let Some(place) = place {
-        sections.splice(place..place, train::sections(runs));
+    if let Some(place) = places[0] {
+        sections[place] = train::sections(trained);
     }
+    if let Some(place) = places[1] {
+        sections[place] = online::sections(lived);
+    }
+    let sections = sections.concat();
     let title = match sections.as_slice() {
         [one] => one.title.clone(),
         _ => "Report".into(),
     };
     let program = concat!("stillpoint ", env!("CARGO_PKG_VERSION"), " (", env!("STILLPOINT_COMMIT"), ")").to_string();
     Page { title, command: command(request), program, sections }
+}
+
+/// Keeps a place for sections that are made later.
+fn hold(place: &mut Option<usize>, sections: &mut Vec<Vec<Section>>) {
+    if place.is_none() {
+        *place = Some(sections.len());
+        sections.push(Vec::new());
+    }
 }
 
 /// Writes everything; files of an older report go if the directory is `ours`. Returns the number of figures.

@@ -22,6 +22,7 @@ pub mod gap;
 pub mod live;
 pub mod lock;
 pub mod online;
+pub mod online_rows;
 pub mod rows;
 pub mod run;
 pub mod selection;

@@ -62,6 +62,13 @@ impl Info {
 /// Ending of the directory that holds the twin of an online run.
 pub const TWIN: &str = "-twin";
 
+/// Directory of the twin of the online run in `dir`: beside it.
+pub fn twin_of(dir: &Path) -> PathBuf {
+    let mut name = dir.file_name().unwrap_or_default().to_os_string();
+    name.push(TWIN);
+    dir.with_file_name(name)
+}
+
 /// What a path holds, before anything is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Contents {

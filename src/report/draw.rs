@@ -28,6 +28,8 @@ const HEIGHT: i32 = 370;
 const LINE: i32 = 24;
 /// Size that the backend writes as 0.8 times as many pixels.
 const FONT: i32 = 17;
+/// Opacity of a pale line.
+const PALE: f64 = 0.45;
 /// Most marks drawn of one line; the CSV has all.
 pub const DRAWN: usize = 400;
 
@@ -190,8 +192,8 @@ fn stroke(root: &Area<'_>, points: Vec<Pixel>, style: usize, look: Look) -> Draw
     if points.len() < 2 {
         return Ok(());
     }
-    let thick = if look == Look::Reference { 1 } else { 2 } * FINE as u32;
-    let pen = colour(style).stroke_width(thick);
+    let thick = if look.is_thin() { 1 } else { 2 } * FINE as u32;
+    let pen = colour(style).mix(if look == Look::Faint { PALE } else { 1.0 }).stroke_width(thick);
     match DASHES[style % DASHES.len()] {
         (0, _) => root.draw(&PathElement::new(points, pen))?,
         (dash, gap) => root.draw(&DashedPathElement::new(points, dash * FINE, gap * FINE, pen))?,
@@ -217,7 +219,7 @@ fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Dra
     let drawn: Vec<&Mark> = thinned(series).collect();
     let every = match series.look {
         Look::Points | Look::Above => 1,
-        Look::Reference | Look::Steps => usize::MAX,
+        Look::Reference | Look::Faint | Look::Steps => usize::MAX,
         Look::Line => drawn.len().div_ceil(12).max(1),
     };
     let log = places.figure.y.scale == Scale::Log;
@@ -231,7 +233,8 @@ fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Dra
             continue;
         }
         if log && (!m.resolved || m.y <= 0.0) {
-            if i % every.min(drawn.len().div_ceil(40).max(1)) == 0
+            if !series.look.is_thin()
+                && i % every.min(drawn.len().div_ceil(40).max(1)) == 0
                 && let Some(at) = places.at(m.x, limit)
             {
                 triangle(root, at, colour(series.style), 1)?;
@@ -284,7 +287,7 @@ fn key(root: &Area<'_>, series: &Series, left: i32, middle: i32) -> Drawn {
     match series.look {
         Look::Line | Look::Points => marker(root, centre, series.style)?,
         Look::Above => triangle(root, centre, colour(series.style), -1)?,
-        Look::Steps | Look::Reference => {}
+        Look::Steps | Look::Reference | Look::Faint => {}
     }
     let font = ("sans-serif", FONT * FINE).into_font();
     let at = (left + 42 * FINE, middle - FONT * FINE * 2 / 5);

@@ -67,8 +67,17 @@ pub enum Look {
     Points,
     /// A thin line without markers: something to hold the others against.
     Reference,
+    /// A thin, pale line without markers: what another line is the mean of.
+    Faint,
     /// Open triangles that point up: the quantity is above the value.
     Above,
+}
+
+impl Look {
+    /// Whether it is a thin line beside those that the figure is about.
+    pub fn is_thin(self) -> bool {
+        matches!(self, Look::Reference | Look::Faint)
+    }
 }
 
 /// One line or cloud of marks.
@@ -125,7 +134,7 @@ pub fn csv(lines: &[Vec<String>]) -> String {
 impl Figure {
     /// Text beside the vertical axis: quantity, unit and n, as in `return (reward), n = 5 seeds`.
     pub fn y_label(&self) -> String {
-        let counts = self.series.iter().filter(|s| s.look != Look::Reference).flat_map(|s| &s.marks).map(|m| m.n);
+        let counts = self.series.iter().filter(|s| !s.look.is_thin()).flat_map(|s| &s.marks).map(|m| m.n);
         let one = self.counted.strip_suffix('s').unwrap_or(self.counted);
         match (counts.clone().min(), counts.max()) {
             (Some(_), Some(_)) if self.counted.is_empty() => self.y.label.clone(),

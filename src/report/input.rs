@@ -1,5 +1,6 @@
 //! What a path given to `report` holds, read as far as it is there.
 
+use super::online::{self, OnlineRun};
 use super::stationarity::StudyDir;
 use super::train::TrainRun;
 use crate::record::suite_dir::{self, SuiteDir};
@@ -14,6 +15,8 @@ pub enum Input {
     Suite(Box<SuiteDir>),
     /// Directory of `train`.
     Train(Box<TrainRun>),
+    /// Directory of `online`.
+    Online(Box<OnlineRun>),
     /// Directory of `stationarity`.
     Stationarity(Box<StudyDir>),
     /// File of `gradient --json`, by its path.
@@ -44,6 +47,9 @@ pub fn read(path: &Path) -> Result<Input, Fault> {
         return Ok(Input::Stationarity(Box::new(StudyDir::read(path)?)));
     }
     if has("run.json") || has(rows::NAME) {
+        if online::is_run(path) {
+            return Ok(Input::Online(Box::new(OnlineRun::read(path)?)));
+        }
         return Ok(Input::Train(Box::new(TrainRun::read(path)?)));
     }
     match path.is_dir() {

@@ -109,13 +109,6 @@ fn on_atari<F: Real + Element>(
     actor_critic::on_atari(games, *network, options.clone(), seed).map_err(Failure::Internal)
 }
 
-/// Directory of the twin of the run in `dir`: beside it.
-fn twin_of(dir: &Path) -> PathBuf {
-    let mut name = dir.file_name().unwrap_or_default().to_os_string();
-    name.push(run::TWIN);
-    dir.with_file_name(name)
-}
-
 /// Directories of a new run and of its twin, before anything is computed.
 fn claim(request: Request) -> Result<Vec<Claimed>, Failure> {
     let Request { config, mut set, out, seed, force, smoke, twin, quiet, .. } = request;
@@ -132,7 +125,7 @@ fn claim(request: Request) -> Result<Vec<Claimed>, Failure> {
     remark(quiet, &format!("run directory {}", dir.display()));
     let mut claimed = Vec::new();
     if let Some(twin) = plan.twin() {
-        let session = run::claim(&twin_of(&dir), force)?;
+        let session = run::claim(&run::twin_of(&dir), force)?;
         claimed.push(Claimed { session, plan: twin, is_new: true });
     }
     claimed.insert(0, Claimed { session, plan, is_new: true });
@@ -153,7 +146,7 @@ fn reopen(request: &Request) -> Result<Vec<Claimed>, Failure> {
     let first = resume(dir)?;
     let mut claimed = Vec::new();
     if let Some(plan) = first.plan.twin() {
-        let dir = twin_of(dir);
+        let dir = run::twin_of(dir);
         claimed.push(match run::contents(&dir)? {
             run::Contents::Missing | run::Contents::Empty => {
                 Claimed { session: run::claim(&dir, false)?, plan, is_new: true }

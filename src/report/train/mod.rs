@@ -6,6 +6,7 @@ pub mod verdict;
 use super::curve;
 use super::curve::ends;
 use super::figure::{Axis, Figure, Look, Series, slug};
+use super::groups;
 use super::page::{Column, Entry, Section, Table};
 use crate::math::returns::mean;
 use crate::math::summary::Estimate;
@@ -49,8 +50,7 @@ impl TrainRun {
     }
 
     fn key(&self, path: &[&str]) -> Option<&Value> {
-        let (last, sections) = path.split_last()?;
-        sections.iter().try_fold(&self.table, |t, s| t.get(*s)?.as_table())?.get(*last)
+        groups::key(&self.table, path)
     }
 
     fn text(&self, path: &[&str]) -> String {
@@ -71,58 +71,18 @@ pub struct Group {
     pub runs: Vec<TrainRun>,
 }
 
-fn flat(prefix: &str, table: &Toml, out: &mut Vec<(String, String)>) {
-    for (key, value) in table {
-        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-        match value {
-            Value::Table(inner) => flat(&path, inner, out),
-            Value::String(text) => out.push((path, text.clone())),
-            other => out.push((path, other.to_string())),
-        }
-    }
-}
-
-/// Everything that makes a run what it is, but for its seed, its name, its length and what is recorded of it.
-fn settings(run: &TrainRun) -> Settings {
-    let mut all = Settings::new();
-    flat("", &run.table, &mut all);
-    all.retain(|(key, _)| {
-        !["seed", "name", "iterations"].contains(&key.as_str())
-            && !key.starts_with("record.")
-            && !key.starts_with("gap.")
-    });
-    all
-}
-
-/// Dotted keys and values.
-type Settings = Vec<(String, String)>;
+/// What does not make a run what it is: its seed, its name, its length and what is recorded of it.
+const IDLE: [&str; 5] = ["seed", "name", "iterations", "record.", "gap."];
 
 /// Sorts runs into groups, in order of appearance.
 pub fn group(runs: Vec<TrainRun>) -> Vec<Group> {
-    let mut groups: Vec<(Settings, Vec<TrainRun>)> = Vec::new();
-    for run in runs {
-        let key = settings(&run);
-        match groups.iter_mut().find(|(k, _)| *k == key) {
-            Some((_, runs)) => runs.push(run),
-            None => groups.push((key, vec![run])),
-        }
-    }
-    let differs = |key: &str| {
-        let of = |g: &[(String, String)]| g.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
-        groups.iter().any(|(g, _)| of(g) != of(&groups[0].0))
-    };
-    let label = |(settings, runs): &(Settings, Vec<TrainRun>)| {
-        let short = |key: &str| key.rsplit('.').next().unwrap_or(key).to_string();
-        let own = settings.iter().filter(|(k, _)| differs(k)).take(4);
-        let own: Vec<String> = own.map(|(k, v)| format!("{}={v}", short(k))).collect();
-        if own.is_empty() { runs[0].text(&["name"]) } else { own.join(", ") }
-    };
-    let labels: Vec<String> = groups.iter().map(label).collect();
-    let built = labels.into_iter().zip(groups).map(|(label, (_, mut runs))| {
+    let with = |run: TrainRun| (groups::settings(&run.table, &IDLE), run);
+    let built = groups::group(runs.into_iter().map(with).collect(), |run| run.text(&["name"]));
+    let sorted = |(label, mut runs): (String, Vec<TrainRun>)| {
         runs.sort_by_key(|r| r.key(&["seed"]).and_then(Value::as_integer));
         Group { label, runs }
-    });
-    built.collect()
+    };
+    built.into_iter().map(sorted).collect()
 }
 
 /// Mean over a window of rows of each run; one number per run.

@@ -1,0 +1,81 @@
+//! Which runs belong together: those whose configurations agree in all that makes a run what it is.
+
+use toml::{Table as Toml, Value};
+
+/// Dotted keys and values.
+pub type Settings = Vec<(String, String)>;
+
+fn flat(prefix: &str, table: &Toml, out: &mut Settings) {
+    for (key, value) in table {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            Value::Table(inner) => flat(&path, inner, out),
+            Value::String(text) => out.push((path, text.clone())),
+            other => out.push((path, other.to_string())),
+        }
+    }
+}
+
+/// All settings of a resolved configuration but the keys in `idle`; one that ends with a dot stands for its section.
+pub fn settings(table: &Toml, idle: &[&str]) -> Settings {
+    let mut all = Settings::new();
+    flat("", table, &mut all);
+    let is_idle = |key: &str| idle.iter().any(|i| if i.ends_with('.') { key.starts_with(i) } else { key == *i });
+    all.retain(|(key, _)| !is_idle(key));
+    all
+}
+
+/// Value of a key below sections.
+pub fn key<'a>(table: &'a Toml, path: &[&str]) -> Option<&'a Value> {
+    let (last, sections) = path.split_last()?;
+    sections.iter().try_fold(table, |t, s| t.get(*s)?.as_table())?.get(*last)
+}
+
+/// Sorts runs with their settings into groups, in order of appearance. A group is labelled by what tells it from the others, or
+/// by the `name` of its first run; keys lose their sections where that leaves them distinct.
+pub fn group<R>(runs: Vec<(Settings, R)>, name: impl Fn(&R) -> String) -> Vec<(String, Vec<R>)> {
+    let mut groups: Vec<(Settings, Vec<R>)> = Vec::new();
+    for (key, run) in runs {
+        match groups.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, runs)) => runs.push(run),
+            None => groups.push((key, vec![run])),
+        }
+    }
+    let of = |settings: &Settings, key: &str| settings.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
+    let differs = |key: &str| groups.iter().any(|(g, _)| of(g, key) != of(&groups[0].0, key));
+    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_string();
+    let mut telling: Vec<&String> =
+        groups.iter().flat_map(|(g, _)| g.iter().map(|(k, _)| k)).filter(|k| differs(k)).collect();
+    telling.sort();
+    telling.dedup();
+    let is_clear = telling.iter().all(|k| telling.iter().filter(|l| last(l) == last(k)).count() == 1);
+    let label = |(settings, runs): &(Settings, Vec<R>)| {
+        let short = |key: &str| if is_clear { last(key) } else { key.to_string() };
+        let own = settings.iter().filter(|(k, _)| differs(k)).take(4);
+        let own: Vec<String> = own.map(|(k, v)| format!("{}={v}", short(k))).collect();
+        if own.is_empty() { name(&runs[0]) } else { own.join(", ") }
+    };
+    let labels: Vec<String> = groups.iter().map(label).collect();
+    labels.into_iter().zip(groups.into_iter().map(|(_, runs)| runs)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_told_apart_by_what_differs() {
+        let table = |text: &str| text.parse::<Toml>().expect("TOML");
+        let run = |seed: u32, step: f64| {
+            let table = table(&format!("seed = {seed}\n[inner]\nalpha = {step}\n[gap]\nevery = {seed}\n"));
+            (settings(&table, &["seed", "gap."]), seed)
+        };
+        let groups = group(vec![run(1, 0.5), run(2, 0.25), run(3, 0.5)], |_| "name".into());
+        assert_eq!(groups, [("alpha=0.5".to_string(), vec![1, 3]), ("alpha=0.25".to_string(), vec![2])]);
+        assert_eq!(group(vec![run(1, 0.5), run(2, 0.5)], |_| "name".into()), [("name".to_string(), vec![1, 2])]);
+        let of = |text: &str| (settings(&table(text), &[]), 0);
+        let both = group(vec![of("a.mode = 1\nb.mode = 1"), of("a.mode = 2\nb.mode = 3")], |_| "name".into());
+        assert_eq!([&both[0].0, &both[1].0], ["a.mode=1, b.mode=1", "a.mode=2, b.mode=3"]);
+        assert_eq!(key(&table("[a.b]\nc = 1\n"), &["a", "b", "c"]).and_then(Value::as_integer), Some(1));
+    }
+}
