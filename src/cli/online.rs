@@ -13,10 +13,12 @@ Examples:
   stillpoint online cartpole --check-gradient    its meta-gradient beside finite differences
   stillpoint online five-arm-control --out arms
   stillpoint online five-arm-control --set meta.optimiser=sgd --set meta.beta=1
+  stillpoint online atari-pong --set atari=seaquest --twin
   stillpoint online my.toml --seed 2 --set inner.alpha=0.2
   stillpoint online --resume --out arms
 
-Shipped configurations: cartpole, five-arm-biased-critic, five-arm-control, five-arm-fixed, negated-pairs, signal-noise;
+Shipped configurations: atari-breakout, atari-pong, atari-xu2018, cartpole, five-arm-biased-critic, five-arm-control,
+five-arm-fixed, navigation, negated-pairs, signal-noise;
 configs/README.md says what each shows and explains the keys.";
 
 #[derive(Args, Debug)]

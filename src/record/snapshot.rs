@@ -22,10 +22,15 @@ struct Header {
 }
 
 fn bytes(tensor: &Tensor) -> (Dtype, usize, Vec<u8>) {
+    fn words<const N: usize, T: Copy>(values: &[T], of: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+        let mut out = vec![0; N * values.len()];
+        out.chunks_exact_mut(N).zip(values).for_each(|(o, x)| o.copy_from_slice(&of(*x)));
+        out
+    }
     match tensor {
-        Tensor::F32(x) => (Dtype::F32, x.len(), x.iter().flat_map(|x| x.to_le_bytes()).collect()),
-        Tensor::F64(x) => (Dtype::F64, x.len(), x.iter().flat_map(|x| x.to_le_bytes()).collect()),
-        Tensor::U32(x) => (Dtype::U32, x.len(), x.iter().flat_map(|x| x.to_le_bytes()).collect()),
+        Tensor::F32(x) => (Dtype::F32, x.len(), words(x, f32::to_le_bytes)),
+        Tensor::F64(x) => (Dtype::F64, x.len(), words(x, f64::to_le_bytes)),
+        Tensor::U32(x) => (Dtype::U32, x.len(), words(x, u32::to_le_bytes)),
         Tensor::U8(x) => (Dtype::U8, x.len(), x.clone()),
     }
 }

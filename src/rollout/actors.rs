@@ -59,6 +59,7 @@ impl<W: World> Group<W> {
             ActionHead::Gaussian { width } => Actions::Continuous { values: Vec::new(), width },
         };
         obs.clear();
+        net.reserve(n + batch, tape);
         let (mut finals, mut finished) = (Vec::new(), Vec::new());
         let (mut rewards, mut not_done) = (Vec::with_capacity(n), Vec::with_capacity(n));
         let mut successors: Vec<u32> = (batch as u32..(n + batch) as u32).collect();

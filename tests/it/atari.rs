@@ -16,7 +16,7 @@ use tasks::env::Rng;
 const FIXTURE: &str = include_str!("../fixtures/atari/parity.json");
 
 /// The installed emulator; without it, says past the test harness' capture that `test` was skipped and why.
-fn library(test: &str) -> Option<&'static Library> {
+pub fn library(test: &str) -> Option<&'static Library> {
     static LIBRARY: OnceLock<Result<Library, String>> = OnceLock::new();
     match LIBRARY.get_or_init(|| Library::of_user().map_err(|e| e.to_string())) {
         Ok(library) => Some(library),

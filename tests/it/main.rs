@@ -21,6 +21,7 @@ mod mutation;
 mod networks;
 mod online;
 mod online_actor_critic;
+mod online_atari;
 mod online_gap;
 mod probes;
 mod python;

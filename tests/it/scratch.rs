@@ -33,8 +33,14 @@ impl Scratch {
 
     /// Runs `stillpoint` with this as the working directory.
     pub fn run(&self, args: &[&str]) -> Output {
+        self.run_with(args, &[])
+    }
+
+    /// The same with environment variables set.
+    pub fn run_with(&self, args: &[&str], variables: &[(&str, &std::ffi::OsStr)]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_stillpoint"))
             .args(args)
+            .envs(variables.iter().copied())
             .current_dir(&self.0)
             .output()
             .expect("the binary starts")

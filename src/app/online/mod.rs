@@ -117,6 +117,9 @@ fn claim(request: Request) -> Result<Vec<Claimed>, Failure> {
         set.push("twin=true".into());
     }
     let plan = config::load(&name, &Overrides { set, seed, smoke, ..Overrides::default() })?;
+    if matches!(&plan.learner, Choice::ActorCritic(control) if matches!(control.problem, Problem::Atari(..))) {
+        games::library()?; // before a directory is made
+    }
     let dir = match out {
         Some(dir) => dir,
         None => run::fresh(Path::new(RUNS), &plan.name, plan.seed)?,

@@ -11,10 +11,14 @@ macro_rules! configurations {
 }
 
 configurations!(
+    "atari-breakout",
+    "atari-pong",
+    "atari-xu2018",
     "cartpole",
     "five-arm-biased-critic",
     "five-arm-control",
     "five-arm-fixed",
+    "navigation",
     "negated-pairs",
     "signal-noise"
 );
