@@ -3,6 +3,8 @@
 //! The emulator is ALE, which `stillpoint setup atari` compiles on the user's machine; this crate only loads it at run
 //! time ([`library`]), so that all else works without it. [`env::AtariEnv`] is what a learner plays.
 
+#[cfg(feature = "ale-sys")]
+pub mod ale06;
 pub mod emulator;
 pub mod env;
 pub mod error;

@@ -1,6 +1,8 @@
 //! Integration tests, one binary.
 
 mod aggregate;
+#[cfg(feature = "ale-sys")]
+mod ale06;
 mod architecture;
 mod atari;
 mod bad_input;
