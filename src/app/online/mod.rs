@@ -74,7 +74,7 @@ pub fn run(request: Request) -> Result<(), Failure> {
 }
 
 /// The actor-critic on the one task that the seed draws from a family.
-fn actor_critic(control: &Control, seed: u64) -> Result<actor_critic::FamilyLearner, Failure> {
+pub(super) fn actor_critic(control: &Control, seed: u64) -> Result<actor_critic::FamilyLearner, Failure> {
     let Control { family, network, options } = control;
     let family = ::tasks::registry::build(&family.name, &family.params);
     let family = family.map_err(|e| Failure::Internal(e.to_string()))?; // the configuration has built it before
@@ -112,6 +112,11 @@ fn reopen(request: &Request) -> Result<Vec<Claimed>, Failure> {
     };
     let resume = |dir: &Path| -> Result<Claimed, Failure> {
         let (session, opened) = Session::resume(dir)?;
+        if !config::is_online(&opened.config) {
+            let dir = dir.display();
+            let text = format!("{dir}: is a run of `train`; go on with: stillpoint train --resume --out {dir}");
+            return Err(Failure::Usage(text));
+        }
         let source = opened.config_path().display().to_string();
         let plan = config::parse(&opened.config, &source, tree::Format::Toml, &Overrides::default())?;
         Ok(Claimed { session, plan, is_new: false })
