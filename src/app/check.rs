@@ -39,7 +39,7 @@ pub fn run(request: Request) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let loaded = match request.target.as_deref() {
+    let mut loaded = match request.target.as_deref() {
         Some(dir) if Path::new(dir).is_dir() => {
             let file = Path::new(dir).join(RESOLVED);
             if !file.is_file() {
@@ -50,6 +50,7 @@ pub fn run(request: Request) -> Result<(), Failure> {
         }
         target => config::load(target, &overrides)?,
     };
+    loaded.notes.extend(online::namesake(request.target.as_deref()));
     let test = self_test(&loaded)?;
     if !request.quiet {
         let text = report(&loaded, test.as_deref());

@@ -158,7 +158,7 @@ fn a_run_can_be_watched() {
 #[test]
 fn configurations_are_checked() {
     let dir = scratch();
-    let text = succeed(dir.path(), "check cartpole --set actors.count=32");
+    let text = succeed(dir.path(), "check online/cartpole --set actors.count=32");
     for part in [
         "valid",
         "640 steps (32 actors x 20)",
@@ -169,9 +169,14 @@ fn configurations_are_checked() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
+    assert!(
+        succeed(dir.path(), "check cartpole").contains("`stillpoint check online/cartpole`"),
+        "a preset of train too"
+    );
+    assert!(succeed(dir.path(), "check signal-noise").contains("ten states in a row"));
     succeed(dir.path(), "online five-arm-control -q --set updates=5 --out arms");
     assert!(succeed(dir.path(), "check arms").contains("arms, 5 of them, exact gradients"));
-    let message = refuse(dir.path(), "check cartpole --set actors.groups=7", 2);
+    let message = refuse(dir.path(), "check online/cartpole --set actors.groups=7", 2);
     assert!(message.contains("actors.groups") && message.contains("must divide"), "{message}");
 }
 

@@ -8,6 +8,17 @@ use crate::learn::online::{Options, Task};
 use std::fmt::Write as _;
 use std::path::Path;
 
+/// What tells a shipped configuration of `online` from a preset of `train` with the same name.
+const PREFIX: &str = "online/";
+
+/// A remark on a preset of `train` that shares its name.
+pub(super) fn namesake(target: Option<&str>) -> Option<String> {
+    let name = target.filter(|name| shipped::text(name).is_some())?;
+    Some(format!(
+        "this is the preset of `train`; `stillpoint check {PREFIX}{name}` checks the configuration of `online`"
+    ))
+}
+
 /// A plan and where it came from.
 pub(super) struct Found {
     plan: Plan,
@@ -31,10 +42,11 @@ pub(super) fn load(target: Option<&str>, overrides: &Overrides) -> Result<Option
             false => None,
         });
     }
-    if preset::text(target).is_some() || shipped::text(target).is_none() {
+    let name = target.strip_prefix(PREFIX).unwrap_or(target);
+    if (name == target && preset::text(target).is_some()) || shipped::text(name).is_none() {
         return Ok(None);
     }
-    Ok(Some(Found { plan: config::load(target, overrides)?, source: format!("configuration {target} of `online`") }))
+    Ok(Some(Found { plan: config::load(name, overrides)?, source: format!("configuration {name} of `online`") }))
 }
 
 /// The lines of the report.
@@ -152,10 +164,10 @@ mod tests {
     #[test]
     fn every_shipped_configuration_is_explained() {
         for (name, _) in shipped::CONFIGURATIONS {
-            let text = said(name);
+            let text = said(&format!("online/{name}"));
             assert!(text.contains("valid") && text.contains("meta") && text.contains("writes"), "{name}: {text}");
         }
-        let text = said("cartpole");
+        let text = said("online/cartpole");
         assert!(text.contains("400 of 320 steps (16 actors x 20), 128 320 in total"), "{text}");
         assert!(text.contains("gamma 0.95 learned within (0, 1)") && text.contains("every 10 updates"), "{text}");
     }
