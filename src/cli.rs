@@ -302,7 +302,8 @@ struct Report {
 
 #[derive(Args, Debug)]
 struct Check {
-    /// Configuration file, name of a preset, or run directory [default: navigation/sgmrl]
+    /// Configuration file of `train` or `online`, name of a shipped one (online/NAME where both have it), or run
+    /// directory [default: navigation/sgmrl]
     #[arg(value_name = "CONFIG|RUN")]
     target: Option<String>,
     /// Change one key, e.g. --set inner.alpha=0.05 (repeatable)

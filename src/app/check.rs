@@ -1,5 +1,7 @@
 //! `check`: validates a configuration without running it and says what a run would do.
 
+mod online;
+
 use super::failure::Failure;
 use super::gradient;
 use crate::config::cost::{self, Cost};
@@ -27,10 +29,17 @@ const RESOLVED: &str = "config.toml";
 /// Runs the command.
 ///
 /// # Errors
-/// A configuration that `train` would refuse, or a gradient self-test that does not hold.
+/// A configuration that `train` (or `online`) would refuse, or a gradient self-test that does not hold.
 pub fn run(request: Request) -> Result<(), Failure> {
     let overrides = Overrides { set: request.set, smoke: request.smoke, ..Overrides::default() };
-    let loaded = match request.target.as_deref() {
+    if let Some(plan) = online::load(request.target.as_deref(), &overrides)? {
+        let text = online::report(&plan)?;
+        if !request.quiet {
+            std::io::stdout().lock().write_all(text.as_bytes())?;
+        }
+        return Ok(());
+    }
+    let mut loaded = match request.target.as_deref() {
         Some(dir) if Path::new(dir).is_dir() => {
             let file = Path::new(dir).join(RESOLVED);
             if !file.is_file() {
@@ -41,6 +50,7 @@ pub fn run(request: Request) -> Result<(), Failure> {
         }
         target => config::load(target, &overrides)?,
     };
+    loaded.notes.extend(online::namesake(request.target.as_deref()));
     let test = self_test(&loaded)?;
     if !request.quiet {
         let text = report(&loaded, test.as_deref());

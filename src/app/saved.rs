@@ -16,11 +16,18 @@ impl From<Fault> for Failure {
     }
 }
 
-/// The plan a run was started with.
+/// The plan a run of `train` was started with.
 ///
 /// # Errors
-/// Its resolved configuration is not valid (any more).
+/// It is a run of `online`, or its resolved configuration is not valid (any more).
 pub fn plan(opened: &Opened, overrides: &Overrides) -> Result<Loaded, Failure> {
+    if config::online::is_online(&opened.config) {
+        let dir = opened.dir.display();
+        return Err(Failure::Usage(format!(
+            "{dir}: is a run of `online`, one task for one lifetime: there is no adaptation to fresh tasks to train or to evaluate; \
+             `stillpoint report {dir}` and `watch {dir}` show it, `stillpoint online --resume --out {dir}` goes on"
+        )));
+    }
     let source = opened.config_path().display().to_string();
     Ok(config::parse(&opened.config, &source, config::tree::Format::Toml, Path::new("."), overrides)?)
 }

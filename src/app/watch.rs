@@ -2,6 +2,7 @@
 
 mod layout;
 mod model;
+mod online;
 mod plain;
 mod screen;
 mod series;

@@ -114,6 +114,9 @@ pub fn parse(
 ) -> Result<Loaded, Error> {
     let origin = overrides::Origin::new(source, overrides)?;
     let mut table = tree::parse(text, format).map_err(|message| origin.whole(message))?;
+    if online::is_own(&table) {
+        return Err(origin.whole(online::FOREIGN.into()));
+    }
     tree::normalise(&mut table, base).map_err(|f| origin.error(f))?;
     let added_hidden = overrides.smoke && smoke::shrink(&mut table);
     origin.apply(&mut table)?;

@@ -76,6 +76,9 @@ pub fn summary(text: &str) -> &str {
 
 /// The error for a CONFIG that is neither a file nor a preset.
 pub(crate) fn missing(name: &str) -> Error {
+    if super::online::shipped::text(name).is_some() {
+        return Error { source: name.to_string(), key: String::new(), message: super::online::FOREIGN.into() };
+    }
     let names = names();
     let what = if std::path::Path::new(name).is_dir() {
         "is a directory; a configuration is a TOML or JSON file or the name of a preset"

@@ -28,6 +28,7 @@ mod online_gap;
 mod probes;
 mod python;
 mod report;
+mod report_online;
 mod report_stationarity;
 mod report_suite;
 mod run_directory;

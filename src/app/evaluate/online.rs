@@ -113,7 +113,7 @@ pub(super) fn run(request: &Request, opened: &Opened) -> Result<(), Failure> {
             let players = episodes.min(TOGETHER * rayon::current_num_threads().max(1));
             let mut games = games::start(atari, players, plan.seed ^ u64::MAX)?;
             let separate = control.options.outer.separate_critic;
-            let (net, heads, _) = convolutions::<f32>(&games[0], *shape, separate, &mut stream(0));
+            let (net, heads) = convolutions(&atari.protocol, games[0].actions(), *shape, separate);
             let mut movie = request.gif.as_ref().map(|path| Movie::create(path)).transpose()?;
             let mut failed = None;
             let watch = |world: &AtariWorld| {

@@ -88,7 +88,7 @@ pub fn run(request: Request) -> Result<(), Failure> {
 }
 
 /// The actor-critic on the one task that the seed draws from a family.
-fn on_family(
+pub(super) fn on_family(
     (family, network): (&FamilyChoice, &actor_critic::MlpShape),
     options: &actor_critic::Options,
     seed: u64,
@@ -142,6 +142,11 @@ fn reopen(request: &Request) -> Result<Vec<Claimed>, Failure> {
     };
     let resume = |dir: &Path| -> Result<Claimed, Failure> {
         let (session, opened) = Session::resume(dir)?;
+        if !config::is_online(&opened.config) {
+            let dir = dir.display();
+            let text = format!("{dir}: is a run of `train`; go on with: stillpoint train --resume --out {dir}");
+            return Err(Failure::Usage(text));
+        }
         let source = opened.config_path().display().to_string();
         let plan = config::parse(&opened.config, &source, tree::Format::Toml, &Overrides::default())?;
         Ok(Claimed { session, plan, is_new: false })

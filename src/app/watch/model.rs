@@ -1,10 +1,12 @@
 //! What the view shows: the state of a run as pure data, folded from rows, measurements and status.
 
+use super::online::{self, Lived, Stationarity};
 use crate::budget::Budget;
 use crate::config::outline::Outline;
 use crate::math::gap::Gap;
 use crate::math::summary::Estimate;
 use crate::record::gap::GapRow;
+use crate::record::online_rows::Seen;
 use crate::record::rows::Logged;
 use crate::record::run::{Info, Status};
 
@@ -16,20 +18,32 @@ const RECENT: usize = 50;
 pub struct Point {
     /// Outer iteration, from 1.
     pub iteration: u64,
-    /// Undiscounted return before adaptation.
+    /// Undiscounted return before adaptation; `online`: of the update.
     pub before: Estimate,
-    /// Undiscounted return after adaptation.
+    /// Undiscounted return after adaptation; `online`: of the last 100 episodes.
     pub after: Estimate,
-    /// Norm of the meta-gradient.
-    pub gradient_norm: f64,
-    /// Its noise; none with a single task.
-    pub gradient_noise: Option<f64>,
-    /// Root mean square of the coefficients of the inner scores.
-    pub sampling_coefficient: f64,
     /// Wall time of the run so far.
     pub seconds: f64,
     /// Spent so far.
     pub budget: Budget,
+    /// What else is shown.
+    pub detail: Detail,
+}
+
+/// What a row says beside its returns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Detail {
+    /// A row of `train`.
+    Trained {
+        /// Norm of the meta-gradient.
+        gradient_norm: f64,
+        /// Its noise; none with a single task.
+        gradient_noise: Option<f64>,
+        /// Root mean square of the coefficients of the inner scores.
+        sampling_coefficient: f64,
+    },
+    /// A row of `online`.
+    Lived(Lived),
 }
 
 impl Point {
@@ -40,11 +54,13 @@ impl Point {
             iteration: row.iteration,
             before: end(row.returns.first()),
             after: end(row.returns.last()),
-            gradient_norm: row.gradient_norm,
-            gradient_noise: row.gradient_noise,
-            sampling_coefficient: row.sampling_coefficient,
             seconds: logged.seconds("seconds_since_start"),
             budget: row.budget,
+            detail: Detail::Trained {
+                gradient_norm: row.gradient_norm,
+                gradient_noise: row.gradient_noise,
+                sampling_coefficient: row.sampling_coefficient,
+            },
         }
     }
 }
@@ -105,6 +121,8 @@ pub struct Model {
     pub void_gaps: Vec<Measured>,
     /// There is a file of gaps.
     pub measures_gaps: bool,
+    /// The last measurement of an online run.
+    pub stationarity: Option<Stationarity>,
     /// Part of the rows on disk that has been read, if not all.
     pub reading: Option<f64>,
     /// What went wrong in the last look.
@@ -112,22 +130,54 @@ pub struct Model {
 }
 
 impl Model {
+    fn drop_points(&mut self) {
+        let void = std::mem::take(&mut self.points);
+        self.void_points = if self.void_points.is_empty() { void } else { std::mem::take(&mut self.void_points) };
+    }
+
+    fn drop_gaps(&mut self) {
+        let void = std::mem::take(&mut self.gaps);
+        self.void_gaps = if self.void_gaps.is_empty() { void } else { std::mem::take(&mut self.void_gaps) };
+    }
+
     /// Adds rows; `restarted` voids the old ones.
     pub fn add_rows(&mut self, rows: &[Logged], restarted: bool) {
         if restarted {
-            let void = std::mem::take(&mut self.points);
-            self.void_points = if self.void_points.is_empty() { void } else { std::mem::take(&mut self.void_points) };
+            self.drop_points();
         }
         self.points.extend(rows.iter().map(Point::of));
+    }
+
+    /// Adds rows of `online` and what they measure; `restarted` voids the old ones.
+    pub fn add_updates(&mut self, rows: &[Seen], restarted: bool) {
+        if restarted {
+            self.drop_points();
+            self.drop_gaps();
+            self.stationarity = None;
+        }
+        self.points.extend(rows.iter().map(online::point));
+        for (found, mark) in rows.iter().filter_map(online::measured) {
+            self.stationarity = Some(found);
+            self.gaps.extend(mark);
+        }
     }
 
     /// Adds measurements; `restarted` voids the old ones.
     pub fn add_gaps(&mut self, rows: &[GapRow], restarted: bool) {
         if restarted {
-            let void = std::mem::take(&mut self.gaps);
-            self.void_gaps = if self.void_gaps.is_empty() { void } else { std::mem::take(&mut self.void_gaps) };
+            self.drop_gaps();
         }
         self.gaps.extend(rows.iter().map(|r| Measured { iteration: r.iteration, gap: r.gap }));
+    }
+
+    /// Whether it is a run of `online`.
+    pub fn is_online(&self) -> bool {
+        self.outline.as_ref().is_some_and(|o| o.is_online)
+    }
+
+    /// What a row is.
+    pub fn unit(&self) -> &'static str {
+        if self.is_online() { "update" } else { "iteration" }
     }
 
     /// The last row.
@@ -203,11 +253,13 @@ pub(crate) mod tests {
                 iteration: i,
                 before: around(x.sin()),
                 after: around(5.0 + x.sin()),
-                gradient_norm: 0.375,
-                gradient_noise: Some(0.125),
-                sampling_coefficient: 0.0625,
                 seconds: i as f64 / 2.0,
                 budget,
+                detail: Detail::Trained {
+                    gradient_norm: 0.375,
+                    gradient_noise: Some(0.125),
+                    sampling_coefficient: 0.0625,
+                },
             }
         };
         let gap = |i: u64| {
@@ -225,6 +277,7 @@ pub(crate) mod tests {
                 estimator: "sgmrl-lgo".into(),
                 seed: 7,
                 iterations: 200,
+                is_online: false,
             }),
             info: Some(info(Status::Running)),
             points: (1..=n).map(point).collect(),

@@ -58,7 +58,8 @@ pub fn follow(
         catch_up(&mut source, &mut model)?;
         let from = known(rows, &mut model.void_points, &model.points);
         if from < rows && !quiet {
-            let remark = format!("the rows behind iteration {from} were dropped: the run was resumed or replaced");
+            let remark =
+                format!("the rows behind {} {from} were dropped: the run was resumed or replaced", model.unit());
             let _ = writeln!(std::io::stderr(), "{remark}"); // a closed stderr must not end the watching
         }
         let total = model.progress().1;
@@ -67,7 +68,7 @@ pub fn follow(
         }
         let from = known(gaps, &mut model.void_gaps, &model.gaps);
         for m in &model.gaps[from..] {
-            writeln!(out, "{}", text::measurement(m))?;
+            writeln!(out, "{}", text::measurement(m, model.is_online()))?;
         }
     }
     Ok(out.write_all(text::summary(&model).as_bytes())?)

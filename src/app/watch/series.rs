@@ -37,7 +37,11 @@ pub fn curve(
     let (n, mut curve) = (visible.len(), Curve::default());
     for b in 0..bins.min(n) {
         let (start, end) = (visible.start + b * n / bins.min(n), visible.start + (b + 1) * n / bins.min(n));
-        let rows: Vec<Estimate> = points[start.min(end.saturating_sub(smooth))..end].iter().map(column).collect();
+        let rows = points[start.min(end.saturating_sub(smooth))..end].iter().map(column);
+        let rows: Vec<Estimate> = rows.filter(|e| e.mean.is_finite()).collect(); // no episode may have ended in an update
+        if rows.is_empty() {
+            continue;
+        }
         let own = |part: fn(&Estimate) -> Option<f64>| {
             let ends: Vec<f64> = rows.iter().filter_map(part).collect();
             (!ends.is_empty()).then(|| mean(&ends))

@@ -2,6 +2,7 @@
 
 use super::model::Model;
 use crate::config::outline;
+use crate::record::online_rows::{self, Seen};
 use crate::record::rows::Logged;
 use crate::record::run::{self, Opened, Status};
 use crate::record::tail::Tail;
@@ -18,10 +19,16 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// Time between two such questions.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The rows of a run, which depend on the command that writes them.
+enum Rows {
+    Trained(Tail<Logged>),
+    Lived(Tail<Seen>),
+}
+
 /// A run directory being watched.
 pub struct Source {
     dir: PathBuf,
-    rows: Tail<Logged>,
+    rows: Rows,
     gaps: Tail<gap::GapRow>,
     config: String,
     heard: Instant,
@@ -37,7 +44,7 @@ impl Source {
     pub fn new(dir: &Path) -> Source {
         Source {
             dir: dir.to_path_buf(),
-            rows: rows::follow(dir),
+            rows: Rows::Trained(rows::follow(dir)),
             gaps: gap::follow(dir),
             config: String::new(),
             heard: Instant::now(),
@@ -62,22 +69,38 @@ impl Source {
             Err(fault) => return Err(fault),
         }
         self.ask(model);
-        let news = self.rows.poll(PORTION)?;
-        if !news.items.is_empty() || news.restarted {
+        let (is_new, more, bytes) = match &mut self.rows {
+            Rows::Trained(rows) => {
+                let news = rows.poll(PORTION)?;
+                model.add_rows(&news.items, news.restarted);
+                (!news.items.is_empty() || news.restarted, news.more, news.bytes)
+            }
+            Rows::Lived(rows) => {
+                let news = rows.poll(PORTION)?;
+                model.add_updates(&news.items, news.restarted);
+                (!news.items.is_empty() || news.restarted, news.more, news.bytes)
+            }
+        };
+        if is_new {
             self.heard = Instant::now();
         }
-        model.add_rows(&news.items, news.restarted);
-        model.reading = news.more.then(|| news.bytes[0] as f64 / news.bytes[1].max(1) as f64);
+        model.reading = more.then(|| bytes[0] as f64 / bytes[1].max(1) as f64);
+        if matches!(self.rows, Rows::Lived(_)) {
+            return Ok(more); // the gap is in the rows
+        }
         let gaps = self.gaps.poll(PORTION)?;
         model.add_gaps(&gaps.items, gaps.restarted);
         model.measures_gaps = !model.gaps.is_empty() || self.dir.join(gap::NAME).exists();
-        Ok(news.more || gaps.more)
+        Ok(more || gaps.more)
     }
 
     fn describe(&mut self, model: &mut Model, opened: Opened) -> Result<(), Fault> {
         if opened.config != self.config || model.outline.is_none() {
             let source = opened.config_path().display().to_string();
             let outline = outline::read(&opened.config, &source).map_err(|e| Fault::Unusable(e.to_string()))?;
+            if outline.is_online && !matches!(self.rows, Rows::Lived(_)) {
+                self.rows = Rows::Lived(online_rows::follow(&self.dir));
+            }
             model.outline = Some(outline);
             self.config = opened.config;
         }

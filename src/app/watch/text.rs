@@ -1,6 +1,7 @@
 //! Numbers and sentences of the view: the same words on the screen and in plain lines.
 
-use super::model::{Measured, Model, Point, Standing};
+use super::model::{Detail, Measured, Model, Point, Standing};
+use super::online;
 use crate::app::learnt::{duration, shown};
 
 /// What to say where no gap is measured.
@@ -61,7 +62,7 @@ pub fn standing(model: &Model) -> String {
 pub fn progress(model: &Model) -> String {
     let (done, total) = model.progress();
     let of = total.map_or(String::new(), |n| format!("/{}, {:.0} %", count(n), 100.0 * done as f64 / n.max(1) as f64));
-    let mut text = format!("iteration {}{of}, {} elapsed", count(done), duration(model.elapsed()));
+    let mut text = format!("{} {}{of}, {} elapsed", model.unit(), count(done), duration(model.elapsed()));
     if let Some(left) = model.left() {
         text += &format!(", {} left", duration(left));
     }
@@ -80,6 +81,12 @@ pub fn gap(m: &Measured) -> String {
 /// The lines of numbers, most important first: what is named, and its value.
 pub fn facts(model: &Model) -> Vec<(&'static str, String)> {
     let Some(p) = model.last() else { return Vec::new() };
+    let (gradient_norm, gradient_noise, sampling_coefficient) = match &p.detail {
+        Detail::Lived(lived) => return online::facts(model, p, lived),
+        Detail::Trained { gradient_norm, gradient_noise, sampling_coefficient } => {
+            (*gradient_norm, *gradient_noise, *sampling_coefficient)
+        }
+    };
     let gap = match model.gaps.last() {
         Some(m) => format!("{} at iteration {}, {}", gap(m), count(m.iteration), m.gap.method.name()),
         None if model.measures_gaps => "no measurement yet".into(),
@@ -89,37 +96,44 @@ pub fn facts(model: &Model) -> Vec<(&'static str, String)> {
         Some(s) => format!("{} iterations/s, {} steps/s", number(s.iterations), number(s.steps)),
         None => "unknown yet".into(),
     };
-    let noise = p.gradient_noise.map_or("unknown (one task)".into(), number);
-    let dead = if p.sampling_coefficient == 0.0 { " (no sampling term)" } else { "" };
+    let noise = gradient_noise.map_or("unknown (one task)".into(), number);
+    let dead = if sampling_coefficient == 0.0 { " (no sampling term)" } else { "" };
     vec![
         ("after", shown(&p.after)),
         ("before", shown(&p.before)),
         ("gap", gap),
         ("steps", count(p.budget.environment_steps)),
         ("speed", speed),
-        ("gradient", format!("norm {}, noise {noise}", number(p.gradient_norm))),
+        ("gradient", format!("norm {}, noise {noise}", number(gradient_norm))),
         ("episodes", count(p.budget.episodes)),
         ("gradients", format!("{}, HVPs {}", count(p.budget.gradients), count(p.budget.hvps))),
-        ("sampling", format!("coefficient {}{dead}", number(p.sampling_coefficient))),
+        ("sampling", format!("coefficient {}{dead}", number(sampling_coefficient))),
     ]
 }
 
 /// One row as a plain line.
 pub fn row(p: &Point, total: Option<u64>) -> String {
+    let gradient_norm = match &p.detail {
+        Detail::Lived(lived) => return online::row(p, lived, total),
+        Detail::Trained { gradient_norm, .. } => *gradient_norm,
+    };
     format!(
         "iteration {}{}: return {} before, {} after, gradient norm {}, {} steps, {}",
         p.iteration,
         total.map_or(String::new(), |n| format!("/{n}")),
         number(p.before.mean),
         number(p.after.mean),
-        number(p.gradient_norm),
+        number(gradient_norm),
         count(p.budget.environment_steps),
         duration(p.seconds)
     )
 }
 
 /// One measurement as a plain line.
-pub fn measurement(m: &Measured) -> String {
+pub fn measurement(m: &Measured, is_online: bool) -> String {
+    if is_online {
+        return online::measurement(m);
+    }
     format!("iteration {}: gap {}, {}", m.iteration, gap(m), m.gap.method.name())
 }
 
@@ -129,8 +143,9 @@ pub fn summary(model: &Model) -> String {
     for (name, value) in facts(model) {
         text += &format!("{:<10} {value}\n", format!("{name}:"));
     }
-    if model.measures_gaps && !model.gaps.is_empty() {
-        text += &format!("{:<10} {} of {} below resolution\n", "gaps:", model.unresolved(), model.gaps.len());
+    if !model.gaps.is_empty() {
+        let name = if model.is_online() { "S_out:" } else { "gaps:" };
+        text += &format!("{name:<10} {} of {} below resolution\n", model.unresolved(), model.gaps.len());
     }
     text
 }

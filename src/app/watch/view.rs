@@ -95,9 +95,9 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, choice: &Choice, palette: &Pal
     if let Some(area) = numbers {
         let lines = facts.into_iter().map(|(name, value)| {
             let style = match name {
-                "after" => palette.after,
-                "before" => palette.before,
-                "gap" => palette.gap,
+                "after" | "last 100" | "return" => palette.after,
+                "before" | "update" => palette.before,
+                "gap" | "S_out" => palette.gap,
                 _ => Style::new(),
             };
             Line::from(vec![Span::styled(format!("{name:<10}"), style.patch(palette.strong)), Span::raw(value)])
@@ -175,12 +175,21 @@ fn draw_returns(frame: &mut Frame<'_>, area: Rect, model: &Model, choice: &Choic
     let curve = |bins, column| series::curve(&model.points, rows.clone(), smooth, bins, column);
     let (after, before) = (curve(2 * bins, |p| p.after), curve(bins / 2, |p| p.before));
     let (after_band, before_band) = (curve(bins / 2, |p| p.after).band, curve(bins / 2, |p| p.before).band);
+    let online = model.is_online();
+    // the returns of a lifetime are no independent units, so no interval over rows
+    let (after_band, before_band) = if online { Default::default() } else { (after_band, before_band) };
+    let lone = before.mean.is_empty();
+    let names = match (online, lone) {
+        (false, _) => ["── after", "•• before", " adaptation"],
+        (true, false) => ["── last 100 episodes", "•• by update", ""],
+        (true, true) => ["── by update", "", ""],
+    };
     let title = Line::from(vec![
         Span::raw("return "),
-        Span::styled("── after", palette.after),
-        Span::raw(" "),
-        Span::styled("•• before", palette.before),
-        Span::raw(format!(" adaptation, mean over {}", plural(smooth, "row"))),
+        Span::styled(names[0], palette.after),
+        Span::raw(if names[1].is_empty() { "" } else { " " }),
+        Span::styled(names[1], palette.before),
+        Span::raw(format!("{}, mean over {}", names[2], plural(smooth, "row"))),
         Span::raw(if rows.start > 0 { format!(", last {}", rows.len()) } else { String::new() }),
     ]);
     let dots =
@@ -192,14 +201,19 @@ fn draw_returns(frame: &mut Frame<'_>, area: Rect, model: &Model, choice: &Choic
         dots(&after.mean, Marker::Braille, palette.after).graph_type(GraphType::Line),
     ];
     let y = series::bounds([&before_band, &after_band, &before.mean, &after.mean]);
-    draw_chart(frame, area, title, sets, iterations(model, choice), y);
+    draw_chart(frame, area, title, sets, (model.unit(), iterations(model, choice)), y);
 }
 
 fn draw_gap(frame: &mut Frame<'_>, area: Rect, model: &Model, choice: &Choice, palette: &Palette) {
     let x = iterations(model, choice);
     let from = if choice.span().is_none() { 0 } else { x[0] as u64 };
     let marks = series::marks(&model.gaps, from, usize::from(area.width.max(8) - 8), choice.squared);
-    let what = if choice.squared { "squared gap" } else { "gap" };
+    let what = match (model.is_online(), choice.squared) {
+        (false, true) => "squared gap",
+        (false, false) => "gap",
+        (true, true) => "S_out",
+        (true, false) => "root of S_out",
+    };
     let mut title = vec![
         Span::raw("stationarity "),
         Span::styled(format!("● {what}"), palette.gap),
@@ -217,7 +231,7 @@ fn draw_gap(frame: &mut Frame<'_>, area: Rect, model: &Model, choice: &Choice, p
     if !choice.squared {
         y[0] = y[0].max(0.0);
     }
-    draw_chart(frame, area, Line::from(title), sets, x, y);
+    draw_chart(frame, area, Line::from(title), sets, (model.unit(), x), y);
 }
 
 fn plural(n: usize, what: &str) -> String {
@@ -234,7 +248,14 @@ fn iterations(model: &Model, choice: &Choice) -> [f64; 2] {
     [first as f64, last.max(first + 1) as f64]
 }
 
-fn draw_chart(frame: &mut Frame<'_>, area: Rect, title: Line<'_>, sets: Vec<Dataset<'_>>, x: [f64; 2], y: [f64; 2]) {
+fn draw_chart(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: Line<'_>,
+    sets: Vec<Dataset<'_>>,
+    (unit, x): (&'static str, [f64; 2]),
+    y: [f64; 2],
+) {
     let block = Block::new().borders(Borders::TOP).title(title);
     if area.height < 5 || area.width < 16 {
         return frame.render_widget(block, area);
@@ -244,7 +265,7 @@ fn draw_chart(frame: &mut Frame<'_>, area: Rect, title: Line<'_>, sets: Vec<Data
     let ticks = [text::count(x[0] as u64), text::count(x[1] as u64)];
     let chart = Chart::new(sets)
         .block(block)
-        .x_axis(Axis::default().bounds(x).labels(ticks).title("iteration"))
+        .x_axis(Axis::default().bounds(x).labels(ticks).title(unit))
         .y_axis(Axis::default().bounds(y).labels(labels))
         .legend_position(None);
     frame.render_widget(chart, area);

@@ -126,6 +126,11 @@ pub fn load(name: &str, overrides: &Overrides) -> Result<Plan, Error> {
 pub fn parse(text: &str, source: &str, format: tree::Format, overrides: &Overrides) -> Result<Plan, Error> {
     let origin = Origin::new(source, overrides)?;
     let mut table = tree::parse(text, format).map_err(|message| origin.whole(message))?;
+    if table.contains_key("iterations") {
+        let why =
+            "is a configuration of `train`: it counts outer `iterations`; a configuration of `online` counts `updates`";
+        return Err(origin.whole(why.into()));
+    }
     if overrides.smoke {
         table.insert("updates".into(), toml::Value::Integer(SMOKE as i64));
         if table.get("average").and_then(toml::Value::as_integer).is_some_and(|n| n > SMOKE as i64) {
@@ -345,7 +350,22 @@ pub fn resolved(plan: &Plan) -> String {
     }
 }
 
-/// Whether `text` is a (resolved) configuration of `online`, not of `train`: it counts updates.
+/// Whether `text` is a configuration of `online`, as resolved into a run directory or as shipped.
 pub fn is_online(text: &str) -> bool {
-    tree::parse(text, tree::Format::Toml).is_ok_and(|table| table.contains_key("updates"))
+    is_online_in(text, tree::Format::Toml)
 }
+
+/// The same of a text in this format.
+pub fn is_online_in(text: &str, format: tree::Format) -> bool {
+    tree::parse(text, format).is_ok_and(|table| is_own(&table))
+}
+
+/// Whether a tree is meant for `online`: it counts updates and has sections of meta-parameters, which nothing else has.
+pub(super) fn is_own(table: &toml::Table) -> bool {
+    let is_section = |key: &str| table.get(key).is_some_and(toml::Value::is_table);
+    table.contains_key("updates") && ["gamma", "lambda", "actors", "task"].into_iter().any(is_section)
+}
+
+/// What to say where a configuration of `online` is given to another command.
+pub(super) const FOREIGN: &str = "is a configuration of `online`, which learns in the lifetime of one task and has no outer \
+                                  iterations; `stillpoint online` runs it, `check` explains it";

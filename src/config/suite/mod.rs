@@ -159,6 +159,9 @@ pub fn load(name: &str, smoke: bool) -> Result<Suite, Error> {
 pub fn parse(text: &str, source: &str, format: tree::Format, base: &Path, smoke: bool) -> Result<Suite, Error> {
     let error = |key: String, message: String| Error { source: source.to_string(), key, message };
     let table = tree::parse(text, format).map_err(|message| error(String::new(), message))?;
+    if super::online::is_own(&table) {
+        return Err(error(String::new(), super::online::FOREIGN.into()));
+    }
     let mut raw = raw::Raw::from_table(table).map_err(|f| error(f.key, f.message))?;
     if smoke {
         smoke::shrink(&mut raw);

@@ -109,6 +109,12 @@ impl ConvNet {
         self.plan.multiply_adds() + self.head.weight.len()
     }
 
+    /// Numbers that a tape keeps per observation.
+    pub fn kept_per_row(&self) -> usize {
+        let stored = self.plan.buffers.iter().filter(|buffer| buffer.stored);
+        stored.map(|buffer| buffer.grid.len()).sum::<usize>() + 3 * self.head.inputs + 4 * self.head.hidden
+    }
+
     /// Places of weight `[row, column, in, out]` and bias of each convolution, in order of evaluation, with the weight's sizes.
     pub fn convolutions(&self) -> impl Iterator<Item = ([usize; 4], Range<usize>, Range<usize>)> + '_ {
         let layers = self.plan.layers.iter();

@@ -258,13 +258,20 @@ fn speed(group: &Group) -> Figure {
     figure(group, "speed", "Speed", &caption, axis, series.map(without_bands).to_vec())
 }
 
+/// Longest label of a group that the key of a figure has room for.
+const LABEL: usize = 48;
+
 /// Returns of several groups in one frame.
 pub fn together(groups: &[Group]) -> Figure {
     let by_episodes =
         groups.iter().all(|g| g.runs.iter().any(|r| !r.trace.curve(|b| b.mean(Column::Return100)).is_empty()));
     let column = if by_episodes { Column::Return100 } else { Column::Return };
     let series = groups.iter().enumerate().map(|(style, g)| {
-        line(&format!("{} (n = {})", g.label, g.runs.len()), style, over(&g.all(), |bin| bin.mean(column)))
+        let mut label = g.label.clone();
+        if label.chars().count() > LABEL {
+            label = label.chars().take(LABEL).chain(['…']).collect(); // the table has all of it
+        }
+        line(&format!("{label} (n = {})", g.runs.len()), style, over(&g.all(), |bin| bin.mean(column)))
     });
     Figure {
         name: "runs".into(),

@@ -61,7 +61,7 @@ const ALL: [Kind; KINDS] = [
 
 /// What line, band, triangles and thin lines are.
 fn marks(runs: usize) -> String {
-    let band = if runs == 1 { " with its 95 % interval by batch means" } else { "" };
+    let band = if runs == 1 { " with its 95 % interval by batch means (no band: none yet)" } else { "" };
     format!(
         "Line: mean over the last blocks of updates{band}. Open triangles, below resolution: the interval contains zero, its upper end \
          is shown. Thin: mean over the whole run so far; noise tr(Sigma) / B of one measurement."

@@ -54,7 +54,7 @@ pub fn returns(groups: &[&Group]) -> Table {
             Entry::text(label),
             Entry::count(runs.len()),
             last(&|row| row.update as f64),
-            last(&|row| row.frames as f64),
+            if runs.iter().any(|run| run.trace.has_frames()) { last(&|row| row.frames as f64) } else { Entry::none(1) },
             cell(&each(runs, recent)),
             cell(&each(runs, late)),
             Entry::count(runs.iter().filter_map(|run| Some(run.trace.last.as_ref()?.skipped as usize)).sum()),

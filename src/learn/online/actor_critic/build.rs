@@ -10,6 +10,7 @@ use crate::rollout::atari::AtariWorld;
 use crate::rollout::world::{Element, FamilyWorld, encoded_width};
 use std::sync::Arc;
 use tasks::atari::env::AtariEnv;
+use tasks::atari::protocol::Protocol;
 use tasks::env::{Env, Space};
 use tasks::task::Task;
 
@@ -83,23 +84,11 @@ pub enum Weights {
     FanIn,
 }
 
-/// Network and layout for a game, and its initial parameters.
-pub fn convolutions<F: Real>(
-    game: &AtariEnv,
-    shape: ConvShape,
-    separate_critic: bool,
-    rng: &mut Rng,
-) -> (ConvNet, Heads, Vec<F>) {
-    let (actions, protocol) = (game.actions(), game.protocol());
+/// Network and layout for a game with this many actions.
+pub fn convolutions(protocol: &Protocol, actions: usize, shape: ConvShape, separate_critic: bool) -> (ConvNet, Heads) {
     let frame = Frame { channels: protocol.stack, height: protocol.size, width: protocol.size };
     let heads = Heads { policy: ActionHead::Softmax { actions }, values: 1 + usize::from(separate_critic) };
-    let net = ConvNet::new(shape.architecture, frame, heads.width(), CONDITION.len(), shape.embedding);
-    let init = match shape.init {
-        Weights::Orthogonal => ConvInit::Orthogonal { policy: actions, policy_gain: 0.01, value_gain: 1.0 },
-        Weights::FanIn => ConvInit::FanIn,
-    };
-    let theta = net.init(init, rng);
-    (net, heads, theta)
+    (ConvNet::new(shape.architecture, frame, heads.width(), CONDITION.len(), shape.embedding), heads)
 }
 
 /// A fresh learner on games that have not been started; they have the same protocol and actions.
@@ -115,8 +104,13 @@ pub fn on_atari<F: Real + Element>(
     options: Options,
     seed: u64,
 ) -> Result<AtariLearner<F>, String> {
-    let mut rng = Address::new(seed, Purpose::Init).stream();
-    let (net, heads, theta) = convolutions(&games[0], shape, options.outer.separate_critic, &mut rng);
+    let (actions, protocol) = (games[0].actions(), games[0].protocol());
+    let (net, heads) = convolutions(protocol, actions, shape, options.outer.separate_critic);
+    let init = match shape.init {
+        Weights::Orthogonal => ConvInit::Orthogonal { policy: actions, policy_gain: 0.01, value_gain: 1.0 },
+        Weights::FanIn => ConvInit::FanIn,
+    };
+    let theta = net.init(init, &mut Address::new(seed, Purpose::Init).stream());
     let mut rngs = generators(seed, 0, 0..options.actors);
     let worlds: Result<Vec<_>, String> =
         games.into_iter().zip(&mut rngs).map(|(game, rng)| AtariWorld::start(game, rng)).collect();

@@ -1,0 +1,235 @@
+//! `check` of a configuration of `online`: what a run would be, without running it.
+
+use super::{Failure, RESOLVED, grouped};
+use crate::app::online::games;
+use crate::config::online::{self as config, Atari, Choice, Control, Plan, Problem, shipped};
+use crate::config::plan::FamilyChoice;
+use crate::config::{self as files, Overrides, preset};
+use crate::diff::Network;
+use crate::estimator::online::{Mode, Setting, Tunable};
+use crate::learn::online::actor_critic::{self, ConvShape, MlpShape, convolutions};
+use crate::learn::online::{Options, Task};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// What tells a shipped configuration of `online` from a preset of `train` with the same name.
+const PREFIX: &str = "online/";
+
+/// A remark on a preset of `train` that shares its name.
+pub(super) fn namesake(target: Option<&str>) -> Option<String> {
+    let name = target.filter(|name| shipped::text(name).is_some())?;
+    Some(format!(
+        "this is the preset of `train`; `stillpoint check {PREFIX}{name}` checks the configuration of `online`"
+    ))
+}
+
+/// A plan and where it came from.
+pub(super) struct Found {
+    plan: Plan,
+    source: String,
+}
+
+/// The plan of `target`, if that is a configuration of `online`, a run of it, or the name of a shipped one.
+///
+/// # Errors
+/// A configuration that `online` would refuse.
+pub(super) fn load(target: Option<&str>, overrides: &Overrides) -> Result<Option<Found>, Failure> {
+    let Some(target) = target else { return Ok(None) };
+    let path = Path::new(target);
+    let file = if path.is_dir() { path.join(RESOLVED) } else { path.to_path_buf() };
+    if file.is_file() {
+        let (text, source) = (files::read_text(&file)?, file.display().to_string());
+        let format = files::tree::Format::of(&file);
+        let is_own = config::is_online_in(&text, format);
+        return Ok(match is_own {
+            true => Some(Found { plan: config::parse(&text, &source, format, overrides)?, source }),
+            false => None,
+        });
+    }
+    let name = target.strip_prefix(PREFIX).unwrap_or(target);
+    if (name == target && preset::text(target).is_some()) || shipped::text(name).is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Found { plan: config::load(name, overrides)?, source: format!("configuration {name} of `online`") }))
+}
+
+/// The lines of the report.
+struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, label: &str, value: impl AsRef<str>) {
+        let _ = writeln!(self.0, "{label:<12} {}", value.as_ref());
+    }
+}
+
+/// What a run would be.
+///
+/// # Errors
+/// The environments cannot be made.
+pub(super) fn report(found: &Found) -> Result<String, Failure> {
+    let plan = &found.plan;
+    let mut lines = Lines(String::new());
+    lines.add("valid", &found.source);
+    match &plan.learner {
+        Choice::Small(options) => small(&mut lines, options),
+        Choice::ActorCritic(control) => actor_critic(&mut lines, control, plan.seed)?,
+    }
+    let twin = if plan.has_twin { ", and its twin beside it" } else { "" };
+    let run = format!("runs/{}-{}-N/", plan.name, plan.seed);
+    lines.add("writes", format!("{run}: {RESOLVED}, metrics.jsonl, {}{twin}", crate::record::online::STATE));
+    Ok(lines.0)
+}
+
+/// How a meta-parameter is set.
+fn shown(name: &str, setting: &Setting) -> String {
+    let Setting { mode, initial, low, high } = setting;
+    match mode {
+        Mode::Fixed => format!("{name} {initial} fixed"),
+        Mode::Scheduled { end } => format!("{name} {initial} to {end} scheduled"),
+        Mode::Meta => format!("{name} {initial} learned within ({low}, {high})"),
+    }
+}
+
+fn small(lines: &mut Lines, options: &Options) {
+    let (task, steps) = match &options.task {
+        Task::SignalNoise => ("signal-noise, ten states in a row".to_string(), options.task.chain()),
+        Task::NegatedPairs => ("negated-pairs, nine states in a row".to_string(), options.task.chain()),
+        Task::Arms { delays, .. } => (format!("arms, {} of them, exact gradients", delays.len()), None),
+    };
+    lines.add("task", task);
+    let mut settings = vec![shown("gamma", &options.gamma)];
+    settings.extend(steps.map(|_| shown("lambda", &options.lambda)));
+    lines.add("meta", settings.join(", "));
+    let frames =
+        steps.map(|n| format!(" of {n} steps, {} in total", grouped((n as u64).saturating_mul(options.updates))));
+    lines.add("updates", format!("{}{}", grouped(options.updates), frames.unwrap_or_default()));
+}
+
+/// Sizes that memory depends on.
+struct Sizes {
+    parameters: u64,
+    /// Bytes of a row: observation, activations, tangents.
+    row: u64,
+    /// Bytes of a number.
+    number: u64,
+}
+
+/// Task and network of a family.
+fn family(
+    lines: &mut Lines,
+    (family, network): (&FamilyChoice, &MlpShape),
+    options: &actor_critic::Options,
+    seed: u64,
+) -> Result<Sizes, Failure> {
+    let built = ::tasks::registry::build(&family.name, &family.params);
+    let built = built.map_err(|e| Failure::Internal(e.to_string()))?; // the configuration has built it before
+    let (observation, action) = (built.observation_space(), built.action_space());
+    lines.add(
+        "task",
+        format!("one of the family {}, horizon {}, drawn by the seed {seed}", family.name, built.horizon()),
+    );
+    let learner = crate::app::online::on_family((family, network), options, seed)?;
+    let parameters = learner.state().theta.len() as u64;
+    let widths: Vec<String> = network.hidden.iter().map(ToString::to_string).collect();
+    lines.add(
+        "network",
+        format!(
+            "perceptron {}, embedding of gamma and lambda {}, {} parameters, f64",
+            widths.join("x"),
+            if network.embedding == 0 { "none".into() } else { network.embedding.to_string() },
+            grouped(parameters)
+        ),
+    );
+    let units: u64 = network.hidden.iter().map(|w| *w as u64).sum::<u64>() + network.embedding as u64;
+    Ok(Sizes { parameters, row: 8 * (observation.width() as u64 + action.width() as u64 + 4 * units + 24), number: 8 })
+}
+
+/// Game, protocol and network.
+fn game(lines: &mut Lines, (atari, network): (&Atari, &ConvShape), separate_critic: bool) -> Result<Sizes, Failure> {
+    lines.add("task", format!("atari/{}, protocol {}", atari.game.name, atari.preset));
+    for (label, value) in atari.protocol.constants() {
+        lines.add("", format!("{label}: {value}"));
+    }
+    let is_installed = match games::library() {
+        Ok(_) => "installed".to_string(),
+        Err(why) => format!("NOT installed: {why}"),
+    };
+    lines.add("emulator", is_installed);
+    let minimal = atari.game.benchmark.as_ref().map(|b| b.minimal_actions.len());
+    let actions = if atari.protocol.full_actions { 18 } else { minimal.unwrap_or(18) };
+    let net = convolutions(&atari.protocol, actions, *network, separate_critic).0;
+    let parameters = Network::<f32>::n_params(&net) as u64;
+    let embedding = if network.embedding == 0 { "none".into() } else { network.embedding.to_string() };
+    let name = format!("{:?}", network.architecture);
+    lines.add(
+        "network",
+        format!(
+            "{name}, embedding of gamma and lambda {embedding}, {} parameters, {} multiply-adds per observation, f32",
+            grouped(parameters),
+            grouped(net.multiply_adds() as u64)
+        ),
+    );
+    Ok(Sizes { parameters, row: atari.protocol.observation_len() as u64 + net.kept_per_row() as u64 * 8, number: 4 })
+}
+
+fn actor_critic(lines: &mut Lines, control: &Control, seed: u64) -> Result<(), Failure> {
+    let options = &control.options;
+    let sizes = match &control.problem {
+        Problem::Family(choice, network) => family(lines, (choice, network), options, seed)?,
+        Problem::Atari(atari, network) => game(lines, (atari, network), options.outer.separate_critic)?,
+    };
+    let settings: Vec<String> = Tunable::ALL.iter().map(|t| shown(t.name(), options.tunables.get(*t))).collect();
+    lines.add("meta", settings.join(", "));
+    let transitions = (options.actors * options.length) as u64;
+    lines.add(
+        "updates",
+        format!(
+            "{} of {} steps ({} actors x {}), {} in total, one unroll ahead",
+            grouped(options.updates),
+            grouped(transitions),
+            options.actors,
+            options.length,
+            grouped(transitions.saturating_mul(options.updates.saturating_add(1)))
+        ),
+    );
+    lines.add(
+        "gap",
+        match options.gap_every {
+            0 => "not measured".to_string(),
+            n => format!("every {n} updates, between {} groups of {} actors", options.groups, options.group_size()),
+        },
+    );
+    // two unrolls with their activations; gradients of every group, moments, directions
+    let vectors = 2 * options.groups as u64 + 10;
+    let bytes = 2 * transitions * sizes.row + vectors * sizes.parameters * sizes.number + (16 << 20);
+    lines.add("memory", format!("about {} MB", grouped(bytes.div_ceil(1_000_000))));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(target: &str) -> String {
+        let found = load(Some(target), &Overrides::default()).expect("valid").expect("of online");
+        report(&found).expect("makes its environments")
+    }
+
+    #[test]
+    fn every_shipped_configuration_is_explained() {
+        for (name, _) in shipped::CONFIGURATIONS {
+            let text = said(&format!("online/{name}"));
+            assert!(text.contains("valid") && text.contains("meta") && text.contains("writes"), "{name}: {text}");
+        }
+        let text = said("online/cartpole");
+        assert!(text.contains("400 of 320 steps (16 actors x 20), 128 320 in total"), "{text}");
+        assert!(text.contains("gamma 0.95 learned within (0, 1)") && text.contains("every 10 updates"), "{text}");
+    }
+
+    #[test]
+    fn configurations_of_train_are_not_ours() {
+        for (name, _) in preset::PRESETS {
+            assert!(load(Some(name), &Overrides::default()).expect("passed over").is_none(), "{name}");
+        }
+    }
+}
