@@ -71,6 +71,15 @@ fn window(i: usize, n: usize) -> std::ops::Range<usize> {
     usize::from(i == 0)..(n + 1 - 2 * i).min(3)
 }
 
+/// Whether x is larger than the largest so far, or the first NaN.
+///
+/// In this form the loop over channels vectorises; with `is_nan` it does not, and pooling costs a fifth of a pass.
+#[inline(always)]
+#[allow(clippy::neg_cmp_op_on_partial_ord, clippy::eq_op)]
+fn exceeds<F: Real>(x: F, best: F) -> bool {
+    !(x <= best) && best == best
+}
+
 kernel! {
     /// 3 x 3 max-pooling of stride 2, padded by 1: maxima, and which of the nine (row-major) each is.
     ///
@@ -88,7 +97,7 @@ kernel! {
                             let here = &from[place..place + BLOCK];
                             let number = (3 * v + h) as u8;
                             for l in 0..BLOCK {
-                                let take = (here[l] > best[l] || here[l].is_nan()) && !best[l].is_nan();
+                                let take = exceeds(here[l], best[l]);
                                 best[l] = if take { here[l] } else { best[l] };
                                 which[l] = if take { number } else { which[l] };
                             }
