@@ -76,7 +76,10 @@ pub(super) fn run(request: &Request, opened: &Opened) -> Result<(), Failure> {
     let plan = config::parse(&opened.config, &source, tree::Format::Toml, &Overrides::default())?;
     let shown = request.run.display();
     let Choice::ActorCritic(control) = &plan.learner else {
-        let text = format!("{shown}: a small task has no policy to play with; its rows say all that there is");
+        let text = format!(
+            "{shown}: is a run of `online` on a small task, which has no policy to play with; `stillpoint report {shown}` shows what \
+             there is"
+        );
         return Err(Failure::Usage(text));
     };
     for (flag, is_given) in request.flags_of_training_runs() {

@@ -137,14 +137,20 @@ pub fn parse(text: &str, source: &str, format: tree::Format, overrides: &Overrid
             table.insert("average".into(), toml::Value::Integer(SMOKE as i64));
         }
     }
+    expand(&mut table); // so that a key of the section can be changed
     origin.apply(&mut table)?;
+    expand(&mut table);
+    raw::Raw::from_table(table).and_then(plan).map_err(|fault| origin.error(fault))
+}
+
+/// `family = "NAME"` and `atari = "GAME"` are short for their sections.
+fn expand(table: &mut toml::Table) {
     for (section, key) in [("family", "name"), ("atari", "game")] {
         if let Some(toml::Value::String(name)) = table.get(section) {
             let short = toml::Table::from_iter([(key.to_string(), toml::Value::String(name.clone()))]);
             table.insert(section.into(), toml::Value::Table(short));
         }
     }
-    raw::Raw::from_table(table).and_then(plan).map_err(|fault| origin.error(fault))
 }
 
 fn plan(raw: raw::Raw) -> Checked<Plan> {
