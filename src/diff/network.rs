@@ -81,6 +81,12 @@ pub trait Network<F: Real>: Sync {
 
     /// Tangents along a direction, left in the tape.
     fn jvp(&self, at: At<'_, F, Self::Obs>, along: Along<'_, F>, tape: &mut Self::Tape);
+    /// [`Network::jvp`] where only the first `rows` rows matter; [`Network::tangent`] then holds those at least. The other passes along this
+    /// direction need the whole. The provided implementation is [`Network::jvp`].
+    fn jvp_rows(&self, at: At<'_, F, Self::Obs>, along: Along<'_, F>, rows: usize, tape: &mut Self::Tape) {
+        let _ = rows;
+        self.jvp(at, along, tape);
+    }
     /// Output tangents of the last [`Network::jvp`] `[rows, outputs]`.
     fn tangent<'t>(&self, tape: &'t Self::Tape) -> &'t [F];
 

@@ -119,6 +119,45 @@ impl Optimiser {
         }
     }
 
+    /// Multiplies `u` by the diagonal D of specification metagrad-atari 2.3: [`Optimiser::pull_back`] with zero cotangents of the
+    /// moments after the step.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn scale<F: Real>(&self, before: &State<F>, gradient: &[F], mode: Differential, u: &mut [F]) {
+        assert_eq!(u.len(), gradient.len(), "cotangents");
+        match *self {
+            Optimiser::Sgd { beta } => u.iter_mut().for_each(|u| *u *= F::of(beta)),
+            Optimiser::Adam { .. } => {
+                let k = (before.steps + 1) as f64;
+                for (i, u) in u.iter_mut().enumerate() {
+                    let l = self.local(k, gradient[i], moments(before, i), mode);
+                    *u *= l.first_by_gradient * l.by_first + l.second_by_gradient * l.by_second + l.by_gradient;
+                }
+            }
+            Optimiser::RmsProp { beta, decay, epsilon, dialect, .. } => {
+                let (beta, eps, one) = (F::of(beta), F::of(epsilon), F::one());
+                let (decay, rest) = (F::of(decay), F::of(1.0 - decay));
+                let moving = if mode == Differential::Exact { one } else { F::zero() };
+                for ((u, &g), &s) in u.iter_mut().zip(gradient).zip(&before.second) {
+                    let part = rest * g * g;
+                    let s = decay * s + part;
+                    // where the mean square is 0, so is the gradient
+                    let (scale, own) = match dialect {
+                        RmsPropDialect::TensorFlow => (beta / (s + eps).sqrt(), part / (s + eps)),
+                        RmsPropDialect::PyTorch => {
+                            let root = s.sqrt();
+                            let slope = root * (root + eps);
+                            let slope = if slope > F::zero() { slope } else { one };
+                            (beta / (root + eps), part / slope)
+                        }
+                    };
+                    *u *= scale * (one - moving * own);
+                }
+            }
+        }
+    }
+
     /// `P^(1/2)` per coordinate, P the optimiser's scaling of a gradient under the moments `before` that gradient entered them: `g^T P g` is
     /// the preconditioned squared norm. Taken before the batch, it is independent of it. Empty for plain ascent, which has none.
     /// Source: specification metagrad-atari 4.1.

@@ -47,6 +47,24 @@ impl Rule {
         w
     }
 
+    /// [`Rule::pull_back`] where the moments after the step have no cotangents (trace decay 0): `u` becomes `w = C^T (D u)` in place.
+    /// `clipped` is the gradient as [`Rule::apply`] has left it.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn pull_back_in_place<F: Real>(
+        &self,
+        before: &State<F>,
+        [gradient, clipped]: [&[F]; 2],
+        mode: Differential,
+        u: &mut [F],
+    ) {
+        self.optimiser.scale(before, clipped, mode, u);
+        if let Some(limit) = self.clip {
+            clip_differential(gradient, limit, mode, u);
+        }
+    }
+
     /// Tangents through the whole rule, for the **raw** `gradient` and its tangent `along` (see [`Optimiser::push_forward`]).
     pub fn push_forward<F: Real>(
         &self,
@@ -72,7 +90,7 @@ pub fn clip_differential<F: Real>(gradient: &[F], limit: f64, mode: Differential
     if norm <= limit {
         return;
     }
-    let product: f64 = gradient.iter().zip(&*direction).map(|(g, w)| g.f64() * w.f64()).sum();
+    let product = super::product(gradient, direction);
     let along = if mode == Differential::Exact { F::of(product / (norm * norm)) } else { F::zero() };
     let scale = F::of(limit / norm);
     for (w, g) in direction.iter_mut().zip(gradient) {
@@ -154,6 +172,14 @@ mod tests {
             cotangent.first.iter_mut().chain(&mut cotangent.second).for_each(|x| *x = rng.random::<f64>() - 0.5);
             let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
             let forward = dot(&flat(&cotangent), &flat(&tangent));
+            for mode in [Differential::Exact, Differential::Frozen] {
+                let mut plain = Moving::of(cotangent.theta.clone(), &state);
+                let expected = rule.pull_back(&state, &gradient, mode, &mut plain);
+                let mut found = cotangent.theta.clone();
+                rule.pull_back_in_place(&state, [&gradient, &rule.clipped(&gradient)], mode, &mut found);
+                let error = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(error < 1e-15, "{rule:?} {mode:?}: {error}");
+            }
             let bar = rule.pull_back(&state, &gradient, Differential::Exact, &mut cotangent);
             let reverse = dot(&flat(&cotangent), &flat(&before)) + dot(&bar, &along);
             assert!((forward - reverse).abs() < 1e-12, "{rule:?}: {forward} {reverse}");

@@ -31,27 +31,27 @@ pub(super) fn dense<F: Real>(
     scratch: &mut Panels<F>,
 ) {
     debug_assert!(!finish.accumulate, "sums are masked as a whole");
-    for first in (0..outputs).step_by(COLUMNS) {
-        let width = COLUMNS.min(outputs - first);
-        let padded = width.next_multiple_of(BLOCK);
-        for k in (0..inputs).step_by(DEPTH) {
-            let depth = DEPTH.min(inputs - k);
-            let panel = sized(&mut scratch.panel, DEPTH * COLUMNS);
-            for (to, from) in panel.chunks_exact_mut(padded).zip(w[k * outputs..].chunks(outputs)).take(depth) {
-                to[..width].copy_from_slice(&from[first..first + width]);
-                to[width..].fill(F::zero());
-            }
-            let last = k + depth == inputs;
-            let window = |start: usize, pixel: usize| Window {
-                size: [1, rows],
-                x: Walk { start: k, pixel: inputs, row: 0 },
-                taps: 1,
-                tap_row: 0,
-                run: depth,
-                out: Walk { start, pixel, row: 0 },
-                mask: Walk { start, pixel, row: 0 },
-                channels: padded,
-            };
+    let Panels { panel, edge } = scratch;
+    for k in (0..inputs).step_by(DEPTH) {
+        let depth = DEPTH.min(inputs - k);
+        // the weights of these inputs lie together: reading them in order is what a few rows spend most of their time on
+        let panels = sized(panel, DEPTH * outputs.next_multiple_of(BLOCK));
+        pack(&w[k * outputs..][..depth * outputs], outputs, panels);
+        let last = k + depth == inputs;
+        let window = |start: usize, pixel: usize, channels: usize| Window {
+            size: [1, rows],
+            x: Walk { start: k, pixel: inputs, row: 0 },
+            taps: 1,
+            tap_row: 0,
+            run: depth,
+            out: Walk { start, pixel, row: 0 },
+            mask: Walk { start, pixel, row: 0 },
+            channels,
+        };
+        for first in (0..outputs).step_by(COLUMNS) {
+            let width = COLUMNS.min(outputs - first);
+            let padded = width.next_multiple_of(BLOCK);
+            let panel = &panels[first * DEPTH..];
             if width == padded {
                 let part = Finish {
                     bias: finish.bias.filter(|_| k == 0).map(|b| &b[first..]),
@@ -60,15 +60,33 @@ pub(super) fn dense<F: Real>(
                     accumulate: false,
                     relu: finish.relu && last,
                 };
-                correlate(level, &window(first, outputs), x, panel, part, out);
+                correlate(level, &window(first, outputs, padded), x, panel, part, out);
             } else {
-                let edge = sized(&mut scratch.edge, rows * padded);
+                let edge = sized(edge, rows * padded);
                 let part = Finish { onto: k > 0, ..Finish::default() };
-                correlate(level, &window(0, padded), x, panel, part, edge);
+                correlate(level, &window(0, padded, padded), x, panel, part, edge);
             }
         }
-        if width < padded {
-            edge_columns([first, width, padded], outputs, &scratch.edge, finish, out);
+    }
+    let (first, width) = (outputs / COLUMNS * COLUMNS, outputs % COLUMNS);
+    let padded = width.next_multiple_of(BLOCK);
+    if width < padded {
+        edge_columns([first, width, padded], outputs, edge, finish, out);
+    }
+}
+
+/// Lays weights `[depth, outputs]` out in panels `[COLUMNS, DEPTH]` apart, each `[depth, width]` with width a multiple of [`BLOCK`].
+fn pack<F: Real>(w: &[F], outputs: usize, panels: &mut [F]) {
+    for (k, row) in w.chunks_exact(outputs).enumerate() {
+        for (c, from) in row.chunks(COLUMNS).enumerate() {
+            let padded = from.len().next_multiple_of(BLOCK);
+            let to = &mut panels[c * COLUMNS * DEPTH + k * padded..][..padded];
+            if let (Ok(to), Ok(from)) = (<&mut [F; COLUMNS]>::try_from(&mut *to), <&[F; COLUMNS]>::try_from(from)) {
+                *to = *from; // of known size: moved in registers
+                continue;
+            }
+            to[..from.len()].copy_from_slice(from);
+            to[from.len()..].fill(F::zero());
         }
     }
 }

@@ -84,10 +84,13 @@ impl Head {
     }
 
     /// Tangents of hidden layer and outputs from those of the features (if they have any), the parameters and the bias.
-    pub fn tangent<F: Real>(&self, level: Level, theta: &[F], dot: Option<&[F]>, tape: &mut HeadTape<F>) {
-        let HeadTape { rows, flat, hidden, output_dot, bias: [_, bias_dot], flat_dot, hidden_dot, panels, .. } = tape;
-        let shape = [*rows, self.inputs, self.hidden];
-        let all = sized(hidden_dot, *rows * self.hidden);
+    ///
+    /// Of the first `rows` rows.
+    pub fn tangent<F: Real>(&self, level: Level, theta: &[F], dot: Option<&[F]>, rows: usize, tape: &mut HeadTape<F>) {
+        let HeadTape { flat, hidden, output_dot, bias: [_, bias_dot], flat_dot, hidden_dot, panels, .. } = tape;
+        let shape = [rows, self.inputs, self.hidden];
+        let (flat, hidden) = (&flat[..rows * self.inputs], &hidden[..rows * self.hidden]);
+        let all = sized(hidden_dot, rows * self.hidden);
         match dot {
             Some(dot) => {
                 let first = Finish { bias: Some(bias_dot), ..Finish::default() };
@@ -103,8 +106,8 @@ impl Head {
                 }
             }
         }
-        let shape = [*rows, self.hidden, self.outputs];
-        let out = sized(output_dot, *rows * self.outputs);
+        let shape = [rows, self.hidden, self.outputs];
+        let out = sized(output_dot, rows * self.outputs);
         dense(level, shape, all, &theta[self.out_weight.clone()], Finish::default(), out, panels);
         if let Some(dot) = dot {
             let finish = Finish { bias: Some(&dot[self.out_bias.clone()]), onto: true, ..Finish::default() };
@@ -112,18 +115,13 @@ impl Head {
         }
     }
 
-    /// Adds the gradients of the dense parameters (not the bias's: it stays in the tape) and leaves the features' cotangents.
+    /// Adds the gradients of the dense parameters (not the bias's: it stays in the tape) and leaves the features' cotangents. The
+    /// cotangents `d` are of the first rows, as many as they fill.
     pub fn reverse<F: Real>(&self, theta: &[F], d: &[F], out: &mut [F], tape: &mut HeadTape<F>) {
-        let HeadTape {
-            rows,
-            flat,
-            hidden,
-            back_hidden: [dh, _],
-            back_flat: [dx, _],
-            bias_gradient: [db, _],
-            narrow,
-            ..
-        } = tape;
+        let rows = &(d.len() / self.outputs);
+        let HeadTape { flat, hidden, back_hidden: [dh, _], back_flat: [dx, _], bias_gradient: [db, _], narrow, .. } =
+            tape;
+        let (flat, hidden) = (&flat[..*rows * self.inputs], &hidden[..*rows * self.hidden]);
         let shape = [*rows, self.hidden, self.outputs];
         matmul::tn_add(shape, hidden, d, &mut out[self.out_weight.clone()], narrow);
         add_rows(d, &mut out[self.out_bias.clone()]);

@@ -208,10 +208,13 @@ impl<F: Real> Network<F> for ConvNet {
     fn vjp(&self, at: At<'_, F, u8>, cotangents: &[F], out: Gradient<'_, F>, tape: &mut ConvTape<F>) {
         let ConvTape { images, head, embedding, .. } = tape;
         self.check(at, head.rows);
-        self.head.reverse(at.theta, cotangents, out.theta, head);
+        assert_eq!(cotangents.len(), head.rows * self.head.outputs, "cotangents of all rows");
+        // rows behind the last one that matters (those that an unroll bootstraps from) cost nothing
+        let used = cotangents.iter().rposition(|d| *d != F::zero()).map_or(0, |i| i / self.head.outputs + 1);
+        self.head.reverse(at.theta, &cotangents[..used * self.head.outputs], out.theta, head);
         images.prepare_reverse(&self.plan, false, false);
         let n = self.head.inputs;
-        for row in 0..head.rows {
+        for row in 0..used {
             let part = row * n..(row + 1) * n;
             let (flat, d) = (&head.flat[part.clone()], &head.back_flat[0][part]);
             images.reverse(&self.plan, self.level, row, self.image(at.obs, row), flat, d);
@@ -223,22 +226,28 @@ impl<F: Real> Network<F> for ConvNet {
     }
 
     fn jvp(&self, at: At<'_, F, u8>, along: Along<'_, F>, tape: &mut ConvTape<F>) {
+        let rows = tape.head.rows;
+        self.jvp_rows(at, along, rows, tape);
+    }
+
+    fn jvp_rows(&self, at: At<'_, F, u8>, along: Along<'_, F>, rows: usize, tape: &mut ConvTape<F>) {
         let ConvTape { images, head, embedding, .. } = tape;
         self.check(at, head.rows);
+        assert!(rows <= head.rows, "rows on the tape");
         let n = self.head.inputs;
         let bias = zeroed(&mut head.bias[1], self.head.hidden);
         if let Some(dot) = along.theta {
             bias.copy_from_slice(&dot[self.head.bias.clone()]);
             images.prepare_tangent(&self.plan, dot);
-            zeroed(&mut head.flat_dot, head.rows * n);
-            for row in 0..head.rows {
+            zeroed(&mut head.flat_dot, rows * n);
+            for row in 0..rows {
                 let part = row * n..(row + 1) * n;
                 let (flat, flat_dot) = (&head.flat[part.clone()], &mut head.flat_dot[part]);
                 images.tangent(&self.plan, self.level, row, self.image(at.obs, row), flat, flat_dot);
             }
         }
         self.embedding.shift_tangent(at.theta, at.condition, along, bias, embedding);
-        self.head.tangent(self.level, at.theta, along.theta, head);
+        self.head.tangent(self.level, at.theta, along.theta, rows, head);
     }
 
     fn tangent<'t>(&self, tape: &'t ConvTape<F>) -> &'t [F] {

@@ -62,7 +62,8 @@ impl<N> Inner<'_, N> {
         N: Network<F>,
     {
         let along = Along { theta: Some(direction), condition: None };
-        let dots = self.tangents(at, along, unroll, evaluation, tape);
+        self.net.jvp_rows(at, along, unroll.steps(), tape); // targets are constants: what is bootstrapped from does not matter
+        let dots = self.heads.tangents(&evaluation.distribution, &unroll.actions, self.net.tangent(tape));
         self.contract(unroll, eta, tunables, evaluation, &dots)
     }
 

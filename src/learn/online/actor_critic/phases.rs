@@ -7,7 +7,7 @@ use crate::diff::{At, Network};
 use crate::estimator::online::{Contribution, Eta, Evaluation, Inner, OuterKl, Tunable, Unroll, add_outer_gradient};
 use crate::math::real::Real;
 use crate::math::targets::Targets;
-use crate::optim::{Moving, Rule};
+use crate::optim::Rule;
 use crate::policy::actor_critic::Heads;
 use crate::rollout::world::{Element, World};
 use rayon::prelude::*;
@@ -153,12 +153,11 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         losses.iter().sum::<f64>() * self.options.share(count)
     }
 
-    /// `w . dg/deta` of every group on the waiting unroll, w the pull-back of `u` through the step; u is used up.
-    pub(super) fn derivatives(&mut self, eta: &Eta, seen: [f64; 2], rule: Rule, u: Vec<F>) -> Vec<Vec<f64>> {
+    /// `w . dg/deta` of every group on the waiting unroll, w the pull-back of the outer gradient through the step (`w` on entry).
+    pub(super) fn derivatives(&mut self, eta: &Eta, seen: [f64; 2], rule: Rule, mut w: Vec<F>) -> Vec<Vec<f64>> {
         let learned = self.options.tunables.learned();
-        let before = &self.state.inner;
-        let mut cotangent = Moving::of(u, before);
-        let w = rule.pull_back(before, &self.work.total, self.options.differential, &mut cotangent);
+        let Work { total, clipped, .. } = &self.work;
+        rule.pull_back_in_place(&self.state.inner, [total, clipped], self.options.differential, &mut w);
         let condition = self.condition(seen);
         let inner = self.inner(&self.net, rule);
         let theta = &self.state.theta;

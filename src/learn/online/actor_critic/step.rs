@@ -65,7 +65,8 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let seen = if self.options.stop_gradient { self.state.standing.seen } else { current };
         let quality = self.inner_gradient(&eta, seen);
         let norm = self.inner_step(rule);
-        if !norm.is_finite() || self.work.theta.iter().any(|x| !x.is_finite()) {
+        let is_finite = |part: &[F]| part.iter().fold(true, |all, x| all & x.is_finite());
+        if !norm.is_finite() || !self.work.theta.chunks(1024).all(is_finite) {
             return Err(Failed::Diverged { update });
         }
         self.collect(update, current).map_err(|why| Failed::Environment { update, why })?;
