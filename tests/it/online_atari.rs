@@ -56,7 +56,8 @@ fn a_game_resumes_exactly_and_is_evaluated() {
     let states = ["killed", "whole"].map(|run| std::fs::read(at(run, "state.safetensors")).expect("state"));
     assert!(states[0] == states[1], "the same state, emulators included");
     let last = &whole[17];
-    assert_eq!(last["frames"].as_u64(), last["steps"].as_u64().map(|s| 4 * s), "action repeats");
+    let [frames, steps] = ["frames", "steps"].map(|key| last[key].as_u64().expect("a count"));
+    assert!((39 * steps / 10..4 * steps).contains(&frames), "four frames a step, fewer where a game is cut: {last}");
     assert!(last["episodes"].as_u64() >= Some(4), "games are cut after 200 frames: {last}");
     assert!(last["gap"]["meta"]["squared"].is_number());
 
