@@ -11,9 +11,10 @@ use super::run::{self, Info, Session, Status};
 use super::tail::{Format, Tail};
 use super::{Fault, file, rows, snapshot};
 use crate::learn::online::Snapshot;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,18 @@ fn parse<R: DeserializeOwned>(text: &str, _: usize, end: u64) -> Result<Logged<R
     Ok(Logged { row, update, seconds_since_start, end })
 }
 
+/// Only where a row is, and when it was written.
+fn place(text: &str, _: usize, end: u64) -> Result<Logged<()>, String> {
+    #[derive(Deserialize)]
+    struct Place {
+        update: u64,
+        #[serde(default)]
+        seconds_since_start: f64,
+    }
+    let Place { update, seconds_since_start } = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    Ok(Logged { row: (), update, seconds_since_start, end })
+}
+
 fn check<R>(logged: &Logged<R>, number: usize) -> Result<(), String> {
     match logged.update {
         i if i == number as u64 => Ok(()),
@@ -49,12 +62,25 @@ fn check<R>(logged: &Logged<R>, number: usize) -> Result<(), String> {
     }
 }
 
-/// Rows of the run in `dir`, in order, without a torn last line; none if the file is missing.
+/// Bytes that are read at a time.
+const PORTION: u64 = 1 << 22;
+
+/// The last `count` rows of the run in `dir`, in order, without a torn last line; none if the file is missing. The file is read in
+/// portions, however long it is.
 ///
 /// # Errors
 /// The file is unreadable, or a line that is not the last is no row.
-pub fn read<R: DeserializeOwned>(dir: &Path) -> Result<Vec<Logged<R>>, Fault> {
-    Tail::new(dir.join(rows::NAME), Format { what: "a row of an online run", parse, check }).all()
+pub fn last<R: DeserializeOwned>(dir: &Path, count: usize) -> Result<Vec<Logged<R>>, Fault> {
+    let mut tail = Tail::new(dir.join(rows::NAME), Format { what: "a row of an online run", parse, check });
+    let mut kept: VecDeque<Logged<R>> = VecDeque::new();
+    loop {
+        let news = tail.poll(PORTION)?;
+        kept.extend(news.items);
+        kept.drain(..kept.len().saturating_sub(count));
+        if !news.more {
+            return Ok(kept.into());
+        }
+    }
 }
 
 /// A run that is being written.
@@ -91,13 +117,21 @@ impl Run {
         let path = dir.join(rows::NAME);
         let Some(state) = snapshot::load(&dir.join(STATE))? else { return Ok(Err(session)) };
         let update = state.values.get("update").and_then(Value::as_u64).unwrap_or(0);
-        let logged = read::<Value>(&dir)?;
-        if (logged.len() as u64) < update {
-            let why = format!("{} rows, but the state is that after update {update}", logged.len());
+        let mut tail = Tail::new(path.clone(), Format { what: "a row of an online run", parse: place, check });
+        let (mut rows, mut last) = (0, None);
+        loop {
+            let news = tail.poll(PORTION)?;
+            rows += news.items.len() as u64;
+            last = news.items.into_iter().filter(|logged| logged.update == update).next_back().or(last);
+            if !news.more {
+                break;
+            }
+        }
+        if rows < update {
+            let why = format!("{rows} rows, but the state is that after update {update}");
             return Err(Fault::Unusable(format!("{}: {why}", path.display())));
         }
-        let last = update.checked_sub(1).map(|i| &logged[i as usize]);
-        let length = last.map_or(0, |r| r.end);
+        let length = last.as_ref().map_or(0, |r| r.end);
         let cut = || -> std::io::Result<File> {
             let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
             file.set_len(length)?;

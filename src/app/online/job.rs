@@ -86,8 +86,9 @@ impl Job<'_> {
         progress.finish();
         let dir = run.dir().to_path_buf();
         self.close(run, learner.done(), failed)?;
-        let rows: Vec<L::Row> = record::read(&dir)?.into_iter().map(|logged| logged.row).collect();
-        let text = shown::report(&self.plan, &rows, learner.rail(), &dir);
+        let rows: Vec<L::Row> =
+            record::last(&dir, self.plan.average as usize)?.into_iter().map(|logged| logged.row).collect();
+        let text = shown::report(&self.plan, &rows, learner.done(), learner.rail(), &dir);
         Ok(std::io::stdout().write_all(text.as_bytes())?)
     }
 

@@ -6,13 +6,12 @@ use crate::learn::online::{self as small, Values, actor_critic};
 use std::path::Path;
 
 /// What the run has learned: means over its last updates.
-pub(super) fn report<R: Shown>(plan: &Plan, rows: &[R], rail: &RailState, dir: &Path) -> String {
-    let last = &rows[rows.len().saturating_sub(plan.average as usize)..];
+pub(super) fn report<R: Shown>(plan: &Plan, last: &[R], done: u64, rail: &RailState, dir: &Path) -> String {
     let over = match last.len() {
         1 => "in the last update".to_string(),
         n => format!("mean of the last {n} updates"),
     };
-    let mut text = format!("{}: {} updates, seed {}, {}\n", plan.name, rows.len(), plan.seed, dir.display());
+    let mut text = format!("{}: {} updates, seed {}, {}\n", plan.name, done, plan.seed, dir.display());
     let line = |name: &str, of: &dyn Fn(&R) -> Option<Values>| {
         let values: Vec<Values> = last.iter().filter_map(of).collect();
         if values.is_empty() { String::new() } else { format!("  {name:8} {}\n", average(&values)) }
