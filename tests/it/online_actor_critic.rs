@@ -1,7 +1,7 @@
 //! The online actor-critic on single tasks: exact meta-gradients, exact resumption, any number of threads, learning cart-pole.
 
 use stillpoint::config::{self, Overrides};
-use stillpoint::estimator::online::{Eta, Rail, Reduction, Setting, Tunable, Tunables};
+use stillpoint::estimator::online::{Eta, Fallback, Rail, Reduction, Setting, Tunable, Tunables};
 use stillpoint::learn::online::Updates as _;
 use stillpoint::learn::online::actor_critic::{
     Ahead, Driver, FamilyLearner, MlpShape, Options, OuterOptions, Row, on_family,
@@ -181,6 +181,25 @@ fn cart_pole_is_learned() {
     let [first, last] = [mean(&rows[..40]), mean(&rows[360..])];
     println!("cart-pole: return {first:.1}, then {last:.1}; gamma {:.4}", rows[399].gamma);
     assert!(last > 2.5 * first, "{first} {last}");
+}
+
+/// gamma and lambda go to those of the outer loss, a learned cost to its start: the outer loss has factors of its own, zero here.
+#[test]
+fn falling_back_keeps_the_critic_learning() {
+    let plain = options(400);
+    let mut tunables = plain.tunables;
+    *tunables.get_mut(Tunable::ValueCost) = Setting::meta(0.5);
+    let rail = Rail { fallback: Some(Fallback { patience: 1, decay: 0.1 }), ..Rail::default() };
+    let mut learner = learner("cartpole", Options { tunables, rail, gap_every: 1, ..plain }, 1);
+    let fell = (0..100).any(|_| {
+        learner.step().expect("finite");
+        learner.state().standing.rail.fallen_back
+    });
+    let eta = learner.eta();
+    assert!(fell && (eta.gamma - 0.99).abs() < 1e-9 && (eta.lambda - 1.0).abs() < 1e-5, "{eta:?}");
+    assert!((eta.value_cost - 0.5).abs() < 1e-9, "{eta:?}");
+    let before = learner.state().standing.logits.clone();
+    assert_eq!(learner.step().expect("finite").logits, before, "for good");
 }
 
 /// Actors that run ahead learn too; what they lag is told, and the meta-gradient stays that of the update it makes.

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-/// Pictures at most: five minutes of play.
+/// Pictures at most: five minutes of play at four frames a step.
 const LIMIT: usize = 4500;
 /// Frames of the console per second.
 const RATE: f64 = 60.0;
@@ -55,9 +55,9 @@ impl Movie {
         let rows = (top..bottom).flat_map(|y| &screen[y * width + left..y * width + right]).copied();
         // hundredths of a second, rounded so that the whole keeps time
         let per_step = 100.0 * env.protocol().frame_skip as f64 / RATE;
-        let at = |k: usize| (k as f64 * per_step).round() as u16;
+        let at = |k: usize| (k as f64 * per_step).round() as u64;
         let frame = Frame {
-            delay: ((self.pictures + 1) as f64 * per_step).round() as u16 - at(self.pictures),
+            delay: (at(self.pictures + 1) - at(self.pictures)) as u16,
             left: left as u16,
             top: top as u16,
             width: (right - left) as u16,

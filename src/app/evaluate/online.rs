@@ -26,6 +26,8 @@ use std::sync::Arc;
 
 /// Episodes that play at a time in one thread.
 const TOGETHER: usize = 8;
+/// Games that are played side by side at most: a constant, so that scores do not depend on the number of threads.
+const PLAYERS: usize = 64;
 /// Most episodes.
 const MAX_EPISODES: usize = 1_000_000;
 
@@ -113,7 +115,7 @@ pub(super) fn run(request: &Request, opened: &Opened) -> Result<(), Failure> {
             (played, family.name.clone(), None)
         }
         Problem::Atari(atari, shape) => {
-            let players = episodes.min(TOGETHER * rayon::current_num_threads().max(1));
+            let players = episodes.min(PLAYERS);
             let mut games = games::start(atari, players, plan.seed ^ u64::MAX)?;
             let separate = control.options.outer.separate_critic;
             let (net, heads) = convolutions(&atari.protocol, games[0].actions(), *shape, separate);
@@ -142,7 +144,7 @@ pub(super) fn run(request: &Request, opened: &Opened) -> Result<(), Failure> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-/// Stream of one player, apart from those of the run.
+/// A stream for initial parameters that are replaced by the trained ones.
 fn stream(player: usize) -> Rng {
     Address::new(0, Purpose::Evaluate).task(player).stream()
 }
@@ -162,11 +164,14 @@ impl Subject<'_> {
         };
         let (theta, standing) = trained::<F>(self.snapshot, net.n_params()).map_err(bad)?;
         let options = &self.control.options;
+        if standing.logits.len() != options.tunables.learned().len() {
+            return Err(bad("other meta-parameters are learned".into()));
+        }
         let progress = standing.update as f64 / options.updates.max(1) as f64;
         let eta = options.tunables.eta(&standing.logits, progress);
         let seen = CONDITION.map(|t| eta.get(t));
         let condition: Vec<F> = seen[..net.conditioning()].iter().map(|x| F::of(*x)).collect();
-        let count = episodes.min(TOGETHER * rayon::current_num_threads().max(1));
+        let count = episodes.min(PLAYERS);
         let failed = |why: String| Failure::Internal(format!("the environment failed: {why}"));
         let mut players = Vec::new();
         for b in 0..count {

@@ -7,6 +7,7 @@ use crate::diff::Network;
 use crate::learn::online::Failed;
 use crate::learn::online::actor_critic::Learner;
 use crate::math::real::Real;
+use crate::optim::Differential;
 use crate::rollout::world::{Element, World};
 use std::io::Write as _;
 
@@ -53,7 +54,14 @@ where
         text += &format!("  {:13} {:>14.6e} {:>18.6e}\n", c.tunable.name(), c.exact, c.difference);
     }
     let error = found.iter().fold(0.0, |m: f64, c| m.max((c.exact - c.difference).abs())) / size;
+    if size == 0.0 {
+        text += "every derivative is zero: what is learned has no effect with these targets\n";
+        return Ok(text);
+    }
     text += &format!("largest error {error:.1e} of the largest entry\n");
+    if learner.options().differential == Differential::Frozen {
+        text += "`inner.differential` is `frozen`: norm and denominators are constants of the formula, not of the difference\n";
+    }
     Ok(text)
 }
 

@@ -35,7 +35,8 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
     let is_atari = raw.atari.is_some();
     let defaults = if is_atari { ATARI } else { FAMILY };
     let actors = raw.actors.clone().unwrap_or_default();
-    let count = checks::count("actors.count", actors.count.unwrap_or(16), MAX_STEPS)?;
+    let count =
+        checks::count("actors.count", actors.count.unwrap_or(16), if is_atari { MAX_PICTURES } else { MAX_STEPS })?;
     let length = checks::count(
         "actors.length",
         actors.length.unwrap_or(20),

@@ -136,7 +136,7 @@ pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outer_loss: Option<f64>,
     /// Norm of dJ'/dx, before the rail.
-    pub meta_gradient_norm: f64,
+    pub meta_gradient_norm: Option<f64>,
     /// Norm of the change of the values or of the arms' logits.
     pub update_norm: f64,
     /// Meta-gradients skipped so far: not finite, or exploded.
@@ -311,7 +311,7 @@ impl Learner {
             logits: self.state.logits.clone(),
             achieved: inner.achieved,
             outer_loss: inner.outer_loss,
-            meta_gradient_norm,
+            meta_gradient_norm: meta_gradient_norm.is_finite().then_some(meta_gradient_norm),
             update_norm: moved.sqrt(),
             skipped: self.state.rail.not_finite + self.state.rail.exploded,
             frames: inner.frames,

@@ -80,6 +80,16 @@ pub struct Measured {
     pub transitions: f64,
 }
 
+impl Measured {
+    /// Whether every number is finite: one that is not would spoil all averages after it.
+    pub fn is_finite(&self) -> bool {
+        let products = |p: &Products| p.of_sum.is_finite() && p.squares.iter().chain(&p.pairs).all(|x| x.is_finite());
+        let crossed = |c: &Crossed| c.squared.is_finite() && c.noise.is_finite();
+        [&self.inner, &self.preconditioned, &self.out].into_iter().all(products)
+            && self.meta.iter().flatten().all(crossed)
+    }
+}
+
 impl Gauge {
     /// Nothing measured yet; one measurement every `every` updates.
     pub fn new(every: u64) -> Gauge {

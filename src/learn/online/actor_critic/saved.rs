@@ -1,6 +1,7 @@
 //! The actor-critic as a snapshot, and back: parameters, moments, waiting unrolls, environments.
 //!
-//! Actors that run ahead keep their environments: they are not part of the snapshot, and their episodes begin anew.
+//! Actors that run ahead keep their environments: they are not part of the snapshot. Their episodes begin anew, from
+//! the start states of a fresh run.
 
 use super::options::Driver;
 use super::{Learner, Standing};
@@ -66,8 +67,9 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
     pub(super) fn go_on(&mut self, snapshot: &Snapshot) -> Result<(), String> {
         let Values { standing, optimiser_steps, lags, .. } = snapshot.values()?;
         let mut state = self.state.clone();
-        if standing.logits.len() != state.standing.logits.len() || lags.len() != self.now.len() {
-            return Err("other meta-parameters or groups than the configuration's".into());
+        let sizes = |s: &Standing| [s.logits.len(), s.moments.first.len(), s.moments.second.len()];
+        if sizes(&standing) != sizes(&state.standing) || lags.len() != self.now.len() {
+            return Err("other meta-parameters, meta-optimiser or groups than the configuration's".into());
         }
         state.theta = snapshot.get("theta", Some(state.theta.len()))?;
         state.inner.first = snapshot.get("optimiser.first", Some(state.inner.first.len()))?;

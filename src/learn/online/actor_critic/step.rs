@@ -70,7 +70,8 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             return Err(Failed::Diverged { update });
         }
         self.collect(update, current).map_err(|why| Failed::Environment { update, why })?;
-        let is_measured = self.options.gap_every > 0 && update.is_multiple_of(self.options.gap_every);
+        let has_metric = self.state.inner.steps > 0 || self.state.inner.second.is_empty(); // fresh moments measure nothing
+        let is_measured = has_metric && self.options.gap_every > 0 && update.is_multiple_of(self.options.gap_every);
         let learned = self.options.tunables.learned();
         let groups = match (is_measured, learned.is_empty()) {
             (true, _) => self.options.groups,
@@ -157,11 +158,14 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         if let Verdict::Apply { factor } = self.options.rail.judge(&mut standing.rail, &mut ascent) {
             self.options.meta.scaled(factor).ascend(&mut standing.moments, &ascent, &mut standing.logits);
         }
-        let gap: Option<GapRow> = gap.map(|found| standing.gauge.take(&found));
+        let gap: Option<GapRow> = gap.filter(Measured::is_finite).map(|found| standing.gauge.take(&found));
         if let Some(row) = &gap
             && self.options.rail.watch(&mut standing.rail, row.out.squared)
         {
-            standing.logits = self.options.tunables.fall_back(&self.options.outer.eta);
+            // gamma and lambda of the reference, the other learned ones as they were at the start: J' has factors of its own
+            let mut back = self.options.tunables.eta(&self.options.tunables.start(), 0.0);
+            (back.gamma, back.lambda) = (self.options.outer.eta.gamma, self.options.outer.eta.lambda);
+            standing.logits = self.options.tunables.fall_back(&back);
         }
         let change: Vec<f64> = standing.logits.iter().zip(&before).map(|(a, b)| a - b).collect();
         standing.update += 1;
@@ -198,7 +202,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             ratio_mean,
             clip_fraction,
             policy_lag,
-            meta_gradient_norm,
+            meta_gradient_norm: meta_gradient_norm.is_finite().then_some(meta_gradient_norm),
             logit_change: optim::norm(&change),
             skipped: standing.rail.not_finite + standing.rail.exploded,
             gap,
