@@ -122,7 +122,7 @@ impl Run {
         loop {
             let news = tail.poll(PORTION)?;
             rows += news.items.len() as u64;
-            last = news.items.into_iter().filter(|logged| logged.update == update).next_back().or(last);
+            last = news.items.into_iter().rfind(|logged| logged.update == update).or(last);
             if !news.more {
                 break;
             }
