@@ -1,6 +1,6 @@
 //! Initial weights of a layer.
 
-use crate::math::real::Real;
+use crate::math::real::{Real, inner_product};
 use crate::rng::Rng;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
@@ -49,7 +49,7 @@ fn orthonormal(rows: usize, n: usize, rng: &mut Rng) -> Vec<f64> {
         for _ in 0..2 {
             for k in 0..i {
                 let u = &q[k * n..(k + 1) * n];
-                let dot = dot(u, &v);
+                let dot = inner_product(u, &v); // hundreds of vectors of thousands of numbers, in a dense head
                 v.iter_mut().zip(u).for_each(|(v, u)| *v -= dot * u);
             }
         }
@@ -57,19 +57,6 @@ fn orthonormal(rows: usize, n: usize, rng: &mut Rng) -> Vec<f64> {
         q.extend(v.iter().map(|v| v / norm));
     }
     q
-}
-
-/// Scalar product in eight partial sums: the first layer of a dense head has hundreds of vectors of thousands of numbers.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (mut xs, mut ys) = (a.chunks_exact(8), b.chunks_exact(8));
-    let mut sums = [0.0; 8];
-    for (x, y) in (&mut xs).zip(&mut ys) {
-        for l in 0..8 {
-            sums[l] += x[l] * y[l];
-        }
-    }
-    let rest: f64 = xs.remainder().iter().zip(ys.remainder()).map(|(x, y)| x * y).sum();
-    sums.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Groups (of actors, never of time steps) are independent given the history. Source: specification metagrad-atari 4.2, 4.3.
 
-use super::real::Real;
+use super::real::{Real, inner_product};
 use super::returns::mean;
 use super::summary::Estimate;
 use serde::{Deserialize, Serialize};
@@ -77,12 +77,12 @@ impl Products {
                 }
                 sum.iter_mut().zip(&*wide).for_each(|(s, w)| *s += w);
             }
-            found.of_sum += lanes_dot(&sum[..size], &sum[..size]);
+            found.of_sum += inner_product(&sum[..size], &sum[..size]);
             for (square, g) in found.squares.iter_mut().zip(&wide) {
-                *square += lanes_dot(&g[..size], &g[..size]);
+                *square += inner_product(&g[..size], &g[..size]);
             }
             for (product, pair) in found.pairs.iter_mut().zip(wide.chunks_exact(2)) {
-                *product += lanes_dot(&pair[0][..size], &pair[1][..size]);
+                *product += inner_product(&pair[0][..size], &pair[1][..size]);
             }
         }
         found
@@ -108,19 +108,6 @@ impl Products {
         self.squares.iter_mut().chain(&mut self.pairs).for_each(|x| *x *= factor);
         self
     }
-}
-
-/// Inner product in eight partial sums, so that it can be computed in lanes.
-fn lanes_dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest = dot(a8.remainder(), b8.remainder());
-    for (a, b) in a8.zip(b8) {
-        for k in 0..8 {
-            sums[k] += a[k] * b[k];
-        }
-    }
-    sums.iter().sum::<f64>() + rest
 }
 
 /// `<mean of the first half, mean of the second half>`: unbiased for `|E g|^2`, with more variance than the U-statistic.

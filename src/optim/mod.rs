@@ -8,7 +8,7 @@ pub use conjugate_gradient::{Solution, conjugate_gradient};
 pub use differential::{Differential, Moving};
 pub use rule::{Rule, clip_differential};
 
-use crate::math::real::Real;
+use crate::math::real::{Real, inner_product};
 use serde::{Deserialize, Serialize};
 
 /// Outer optimiser. All ascend.
@@ -143,20 +143,7 @@ impl Optimiser {
 
 /// Euclidean norm, accumulated in f64.
 pub fn norm<F: Real>(x: &[F]) -> f64 {
-    product(x, x).sqrt()
-}
-
-/// Inner product, accumulated in f64 in eight partial sums: in lanes, and the same on every machine.
-pub(crate) fn product<F: Real>(a: &[F], b: &[F]) -> f64 {
-    let mut sums = [0.0; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f64 = a8.remainder().iter().zip(b8.remainder()).map(|(a, b)| a.f64() * b.f64()).sum();
-    for (a, b) in a8.zip(b8) {
-        for k in 0..8 {
-            sums[k] += a[k].f64() * b[k].f64();
-        }
-    }
-    sums.iter().sum::<f64>() + rest
+    inner_product(x, x).sqrt()
 }
 
 /// Scales `gradient` so that its norm is at most `limit`; returns the norm before.

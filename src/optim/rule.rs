@@ -1,7 +1,7 @@
 //! One update rule: clip the gradient's norm, then step; applied by every learner, with its differential.
 
 use super::{Differential, Moving, Optimiser, State, clip};
-use crate::math::real::Real;
+use crate::math::real::{Real, inner_product};
 
 /// Clipping and optimiser.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,7 +90,7 @@ pub fn clip_differential<F: Real>(gradient: &[F], limit: f64, mode: Differential
     if norm <= limit {
         return;
     }
-    let product = super::product(gradient, direction);
+    let product = inner_product(gradient, direction);
     let along = if mode == Differential::Exact { F::of(product / (norm * norm)) } else { F::zero() };
     let scale = F::of(limit / norm);
     for (w, g) in direction.iter_mut().zip(gradient) {

@@ -56,7 +56,12 @@ fn place(text: &str, _: usize, end: u64) -> Result<Logged<()>, String> {
 }
 
 fn check<R>(logged: &Logged<R>, number: usize) -> Result<(), String> {
-    match logged.update {
+    in_place(logged.update, number)
+}
+
+/// Whether the row of this update may stand in line `number`.
+pub(super) fn in_place(update: u64, number: usize) -> Result<(), String> {
+    match update {
         i if i == number as u64 => Ok(()),
         i => Err(format!("`update` must be {number} here, found {i}")),
     }

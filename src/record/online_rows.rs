@@ -1,5 +1,6 @@
 //! Rows of any online run as a reader sees them: every key but the update may be absent, and unknown ones are passed over.
 
+use super::online::in_place;
 use super::rows;
 use super::tail::{Format, Tail};
 use crate::learn::online::Values;
@@ -75,10 +76,7 @@ pub struct Seen {
 /// `metrics.jsonl` of the online run in `dir`, to be read in portions, also while it grows.
 pub fn follow(dir: &Path) -> Tail<Seen> {
     let parse = |text: &str, _, _| serde_json::from_str::<Seen>(text).map_err(|e| e.to_string());
-    let check = |row: &Seen, number: usize| match row.update {
-        i if i == number as u64 => Ok(()),
-        i => Err(format!("`update` must be {number} here, found {i}")),
-    };
+    let check = |row: &Seen, number: usize| in_place(row.update, number);
     Tail::new(dir.join(rows::NAME), Format { what: "a row of an online run", parse, check })
 }
 

@@ -130,7 +130,7 @@ fn every_shipped_configuration_runs_at_toy_scale_and_is_described() {
 }
 
 /// Rows without what depends on the machine.
-fn bare_rows(scratch: &Scratch, run: &str) -> Vec<Value> {
+pub fn bare_rows(scratch: &Scratch, run: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(scratch.path().join(run).join("metrics.jsonl")).expect("rows");
     let bare = |line: &str| {
         let mut row: Value = serde_json::from_str(line).expect("JSON");

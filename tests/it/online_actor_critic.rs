@@ -46,7 +46,13 @@ fn options(updates: u64) -> Options {
 }
 
 fn learner(family: &str, options: Options, seed: u64) -> FamilyLearner {
-    let family = config::load(Some(family), &Overrides::default()).expect("a preset").family;
+    learner_with(&[], family, options, seed)
+}
+
+/// [`learner`] with keys of the preset set.
+fn learner_with(set: &[String], family: &str, options: Options, seed: u64) -> FamilyLearner {
+    let overrides = Overrides { set: set.to_vec(), ..Overrides::default() };
+    let family = config::load(Some(family), &overrides).expect("a preset").family;
     let task = family.sample(&mut Address::new(seed, Purpose::Task).stream());
     on_family(task, &MlpShape { hidden: vec![32], embedding: 4 }, options, seed).expect("an environment")
 }
@@ -170,15 +176,17 @@ fn measuring_the_gap_does_not_touch_the_run() {
     assert_eq!(rows(0), rows(5));
 }
 
+/// Mean of the returns that some updates brought.
+fn mean_return(rows: &[Row]) -> f64 {
+    let ended: Vec<f64> = rows.iter().filter_map(|r| r.achieved).collect();
+    ended.iter().sum::<f64>() / ended.len() as f64
+}
+
 #[test]
 fn cart_pole_is_learned() {
     let mut learner = learner("cartpole", options(400), 1);
     let rows: Vec<_> = (0..400).map(|_| learner.step().expect("finite")).collect();
-    let mean = |rows: &[Row]| {
-        let ended: Vec<f64> = rows.iter().filter_map(|r| r.achieved).collect();
-        ended.iter().sum::<f64>() / ended.len() as f64
-    };
-    let [first, last] = [mean(&rows[..40]), mean(&rows[360..])];
+    let [first, last] = [mean_return(&rows[..40]), mean_return(&rows[360..])];
     println!("cart-pole: return {first:.1}, then {last:.1}; gamma {:.4}", rows[399].gamma);
     assert!(last > 2.5 * first, "{first} {last}");
 }
@@ -203,16 +211,28 @@ fn falling_back_keeps_the_critic_learning() {
 }
 
 /// Actors that run ahead learn too; what they lag is told, and the meta-gradient stays that of the update it makes.
+///
+/// Which parameters acted depends on timing, so learning is judged over several runs on one and the same cart-pole.
 #[test]
 fn actors_may_run_ahead() {
     let driver = Driver::Impala(Ahead { threads: 2, queue: 2 });
+    let nominal = ["gravity=9.8", "cart_mass=1", "pole_mass=0.1", "half_length=0.5", "force=10", "reverse=0"];
+    let set = nominal.map(|s| format!("family.{s}")).to_vec();
+    let mut returns = Vec::new();
+    for seed in 1..=4 {
+        let mut learner = learner_with(&set, "cartpole", Options { driver, ..options(400) }, seed);
+        let rows: Vec<Row> = (0..400).map(|_| learner.step().expect("finite")).collect();
+        let lag = rows.iter().map(|r| r.policy_lag).sum::<f64>() / 400.0;
+        let clipped = rows.iter().map(|r| r.clip_fraction).sum::<f64>() / 400.0;
+        assert!((0.5..=4.0).contains(&lag) && clipped > 0.0, "{lag} {clipped}");
+        let pairs = [&rows[..20], &rows[380..]].map(mean_return);
+        println!("mean lag {lag:.2}, ratios clipped {clipped:.3}, return {:.1}, then {:.1}", pairs[0], pairs[1]);
+        returns.push(pairs);
+    }
+    let [first, last] = [0, 1].map(|k| returns.iter().map(|r| r[k]).sum::<f64>() / returns.len() as f64);
+    assert!(last > 2.0 * first, "{first} {last}");
     let mut learner = learner("cartpole", Options { driver, ..options(400) }, 1);
-    let rows: Vec<Row> = (0..400).map(|_| learner.step().expect("finite")).collect();
-    let lag = rows.iter().map(|r| r.policy_lag).sum::<f64>() / 400.0;
-    let clipped = rows.iter().map(|r| r.clip_fraction).sum::<f64>() / 400.0;
-    println!("mean lag {lag:.2}, ratios clipped {clipped:.3}, return {:?}", rows[399].return_100);
-    assert!((0.5..=4.0).contains(&lag) && clipped > 0.0, "{lag} {clipped}");
-    assert!(rows[399].return_100 > Some(50.0), "{:?}", rows[399].return_100);
+    (0..20).for_each(|_| drop(learner.step().expect("finite")));
     let (_, checked) = learner.checked_step().expect("finite");
     for c in &checked {
         assert!(

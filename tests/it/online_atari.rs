@@ -1,6 +1,7 @@
 //! `online` on Atari games: exact meta-gradients, exact resumption, evaluation with a movie, refusals. Needs the emulator.
 
 use crate::atari::library;
+use crate::online::bare_rows;
 use crate::scratch::Scratch;
 use serde_json::Value;
 
@@ -26,16 +27,6 @@ fn small(scratch: &Scratch, args: &[&str]) -> std::process::Output {
     scratch.run(&[&["online", "atari-pong", "-q"], args, &SMALL[..]].concat())
 }
 
-fn rows(scratch: &Scratch, run: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(scratch.path().join(run).join("metrics.jsonl")).expect("rows");
-    let bare = |line: &str| {
-        let mut row: Value = serde_json::from_str(line).expect("JSON");
-        row.as_object_mut().expect("an object").retain(|key, _| !key.contains("seconds"));
-        row
-    };
-    text.lines().map(bare).collect()
-}
-
 #[test]
 fn a_game_resumes_exactly_and_is_evaluated() {
     if library("online runs").is_none() {
@@ -51,8 +42,8 @@ fn a_game_resumes_exactly_and_is_evaluated() {
     std::fs::copy(at("shorter", "state.safetensors"), at("killed", "state.safetensors")).expect("writable");
     let output = scratch.run(&["online", "--resume", "--out", "killed", "-q"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let whole = rows(&scratch, "whole");
-    assert_eq!(rows(&scratch, "killed"), whole);
+    let whole = bare_rows(&scratch, "whole");
+    assert_eq!(bare_rows(&scratch, "killed"), whole);
     let states = ["killed", "whole"].map(|run| std::fs::read(at(run, "state.safetensors")).expect("state"));
     assert!(states[0] == states[1], "the same state, emulators included");
     let last = &whole[17];

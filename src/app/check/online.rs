@@ -1,13 +1,13 @@
 //! `check` of a configuration of `online`: what a run would be, without running it.
 
 use super::{Failure, RESOLVED, grouped};
-use crate::app::online::games;
+use crate::app::online::{self, games};
 use crate::config::online::{self as config, Atari, Choice, Control, Plan, Problem, shipped};
 use crate::config::plan::FamilyChoice;
 use crate::config::{self as files, Overrides, preset};
 use crate::diff::Network;
 use crate::estimator::online::{Mode, Setting, Tunable};
-use crate::learn::online::actor_critic::{self, ConvShape, MlpShape, convolutions};
+use crate::learn::online::actor_critic::{ConvShape, MlpShape, convolutions, perceptron};
 use crate::learn::online::{Options, Task};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -118,7 +118,7 @@ struct Sizes {
 fn family(
     lines: &mut Lines,
     (family, network): (&FamilyChoice, &MlpShape),
-    options: &actor_critic::Options,
+    separate_critic: bool,
     seed: u64,
 ) -> Result<Sizes, Failure> {
     let built = ::tasks::registry::build(&family.name, &family.params);
@@ -128,8 +128,8 @@ fn family(
         "task",
         format!("one of the family {}, horizon {}, drawn by the seed {seed}", family.name, built.horizon()),
     );
-    let learner = crate::app::online::on_family((family, network), options, seed)?;
-    let parameters = learner.state().theta.len() as u64;
+    let net = perceptron(&online::task(family, seed)?, network, separate_critic).0;
+    let parameters = Network::<f64>::n_params(&net) as u64;
     let widths: Vec<String> = network.hidden.iter().map(ToString::to_string).collect();
     lines.add(
         "network",
@@ -175,7 +175,7 @@ fn game(lines: &mut Lines, (atari, network): (&Atari, &ConvShape), separate_crit
 fn actor_critic(lines: &mut Lines, control: &Control, seed: u64) -> Result<(), Failure> {
     let options = &control.options;
     let sizes = match &control.problem {
-        Problem::Family(choice, network) => family(lines, (choice, network), options, seed)?,
+        Problem::Family(choice, network) => family(lines, (choice, network), options.outer.separate_critic, seed)?,
         Problem::Atari(atari, network) => game(lines, (atari, network), options.outer.separate_critic)?,
     };
     let settings: Vec<String> = Tunable::ALL.iter().map(|t| shown(t.name(), options.tunables.get(*t))).collect();

@@ -2,7 +2,7 @@
 
 use super::movie::Movie;
 use super::{Failure, Request};
-use crate::app::online::games;
+use crate::app::online::{self, games};
 use crate::config::online::{self as config, Choice, Control, Plan, Problem};
 use crate::config::{Overrides, tree};
 use crate::diff::Network;
@@ -105,10 +105,8 @@ pub(super) fn run(request: &Request, opened: &Opened) -> Result<(), Failure> {
             if request.gif.is_some() {
                 return Err(Failure::Usage("--gif is for Atari games".into()));
             }
-            let built = ::tasks::registry::build(&family.name, &family.params);
-            let built = built.map_err(|e| Failure::Internal(e.to_string()))?;
-            let task = built.sample(&mut Address::new(plan.seed, Purpose::Task).stream());
-            let (net, heads, _) = perceptron(&task, shape, control.options.outer.separate_critic, &mut stream(0));
+            let task = online::task(family, plan.seed)?;
+            let (net, heads) = perceptron(&task, shape, control.options.outer.separate_critic);
             let task = Arc::new(task);
             let start = |rng: &mut Rng| Ok(FamilyWorld::<f64>::start(task.clone(), rng));
             let played = subject.play::<f64, _, _>((net, heads), episodes, start, |_| {})?;
@@ -144,11 +142,6 @@ pub(super) fn run(request: &Request, opened: &Opened) -> Result<(), Failure> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-/// A stream for initial parameters that are replaced by the trained ones.
-fn stream(player: usize) -> Rng {
-    Address::new(0, Purpose::Evaluate).task(player).stream()
-}
-
 impl Subject<'_> {
     /// Plays `episodes` in all, cut among players; the first player is watched.
     fn play<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>>(
@@ -173,25 +166,20 @@ impl Subject<'_> {
         let condition: Vec<F> = seen[..net.conditioning()].iter().map(|x| F::of(*x)).collect();
         let count = episodes.min(PLAYERS);
         let failed = |why: String| Failure::Internal(format!("the environment failed: {why}"));
-        let mut players = Vec::new();
+        let mut groups: Vec<Vec<Player<W>>> = Vec::new();
         for b in 0..count {
             let mut rng = Address::new(self.plan.seed, Purpose::Evaluate).task(b).stream();
             let world = start(&mut rng).map_err(failed)?;
-            players.push(Player { world, rng, episodes: episodes / count + usize::from(b < episodes % count) });
-        }
-        let rest = players.split_off(TOGETHER.min(count));
-        let mut groups: Vec<Vec<Player<W>>> = Vec::new();
-        for (i, player) in rest.into_iter().enumerate() {
-            if i % TOGETHER == 0 {
-                groups.push(Vec::new());
-            }
-            if let Some(group) = groups.last_mut() {
-                group.push(player);
+            let player = Player { world, rng, episodes: episodes / count + usize::from(b < episodes % count) };
+            match groups.last_mut().filter(|group| group.len() < TOGETHER) {
+                Some(group) => group.push(player),
+                None => groups.push(vec![player]),
             }
         }
+        let watched = groups.remove(0);
         let at = [theta.as_slice(), condition.as_slice()];
         let (first, others) = rayon::join(
-            || play((&net, &heads), at, players, &mut watch),
+            || play((&net, &heads), at, watched, &mut watch),
             || groups.into_par_iter().map(|g| play((&net, &heads), at, g, |_| {})).collect::<Result<Vec<_>, String>>(),
         );
         let mut returns: Vec<f64> = first.map_err(failed)?.concat();

@@ -15,6 +15,7 @@ use crate::math::real::Real;
 use crate::record::run::{self, Session};
 use crate::rng::{Address, Purpose};
 use crate::rollout::world::Element;
+use ::tasks::task::Task;
 use job::Job;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -87,16 +88,20 @@ pub fn run(request: Request) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The actor-critic on the one task that the seed draws from a family.
-pub(super) fn on_family(
+/// The one task that the seed draws from a family.
+pub(super) fn task(family: &FamilyChoice, seed: u64) -> Result<Task, Failure> {
+    let family = ::tasks::registry::build(&family.name, &family.params);
+    let family = family.map_err(|e| Failure::Internal(e.to_string()))?; // the configuration has built it before
+    Ok(family.sample(&mut Address::new(seed, Purpose::Task).stream()))
+}
+
+/// The actor-critic on one task of a family.
+fn on_family(
     (family, network): (&FamilyChoice, &actor_critic::MlpShape),
     options: &actor_critic::Options,
     seed: u64,
 ) -> Result<actor_critic::FamilyLearner, Failure> {
-    let family = ::tasks::registry::build(&family.name, &family.params);
-    let family = family.map_err(|e| Failure::Internal(e.to_string()))?; // the configuration has built it before
-    let task = family.sample(&mut Address::new(seed, Purpose::Task).stream());
-    actor_critic::on_family(task, network, options.clone(), seed).map_err(Failure::Internal)
+    actor_critic::on_family(task(family, seed)?, network, options.clone(), seed).map_err(Failure::Internal)
 }
 
 /// The actor-critic on an Atari game.

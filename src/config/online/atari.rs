@@ -6,9 +6,7 @@ use crate::config::checks::Checked;
 use crate::config::explain;
 use ::tasks::atari::error::AtariError;
 use ::tasks::atari::games::{self, Game};
-use ::tasks::atari::picture::Grey;
-use ::tasks::atari::protocol::{LifeLoss, PRESETS, Padding, Protocol, RewardRule};
-use ::tasks::atari::resize::Resize;
+use ::tasks::atari::protocol::{PRESETS, Protocol};
 
 /// A game under a protocol.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,58 +43,25 @@ pub(super) fn atari(raw: &raw::Atari) -> Checked<Atari> {
 
 /// Changes the constants that are given.
 fn apply(raw: &raw::Atari, p: &mut Protocol) {
-    fn set<T: Clone>(to: &mut T, from: &Option<T>) {
+    fn set<T>(to: &mut T, from: Option<impl Into<T>>) {
         if let Some(x) = from {
-            *to = x.clone();
+            *to = x.into();
         }
     }
-    set(&mut p.frame_skip, &raw.frame_skip);
-    set(&mut p.max_over, &raw.max_over);
-    set(&mut p.sticky, &raw.sticky);
-    set(&mut p.full_actions, &raw.full_actions);
-    set(&mut p.noop_max, &raw.noop_max);
-    set(&mut p.fire_on_reset, &raw.fire_on_reset);
-    set(&mut p.size, &raw.size);
-    set(&mut p.stack, &raw.stack);
-    set(&mut p.max_frames, &raw.max_frames);
-    set(
-        &mut p.life_loss,
-        &raw.life_loss.map(|x| match x {
-            raw::LifeLoss::Ignored => LifeLoss::Ignored,
-            raw::LifeLoss::Terminal => LifeLoss::Terminal,
-            raw::LifeLoss::Episode => LifeLoss::Episode,
-        }),
-    );
-    set(
-        &mut p.grey,
-        &raw.grey.map(|x| match x {
-            raw::Grey::Ale => Grey::Ale,
-            raw::Grey::Luminance => Grey::Luminance,
-            raw::Grey::Rounded => Grey::Rounded,
-        }),
-    );
-    set(
-        &mut p.resize,
-        &raw.resize.map(|x| match x {
-            raw::Resize::Area => Resize::Area,
-            raw::Resize::Bilinear => Resize::Bilinear,
-        }),
-    );
-    set(
-        &mut p.padding,
-        &raw.padding.map(|x| match x {
-            raw::Padding::Zeros => Padding::Zeros,
-            raw::Padding::Repeat => Padding::Repeat,
-        }),
-    );
-    set(
-        &mut p.reward,
-        &raw.reward.map(|x| match x {
-            raw::Reward::Clip => RewardRule::Clip,
-            raw::Reward::Sign => RewardRule::Sign,
-            raw::Reward::Raw => RewardRule::Raw,
-        }),
-    );
+    set(&mut p.frame_skip, raw.frame_skip);
+    set(&mut p.max_over, raw.max_over);
+    set(&mut p.sticky, raw.sticky);
+    set(&mut p.full_actions, raw.full_actions);
+    set(&mut p.noop_max, raw.noop_max);
+    set(&mut p.fire_on_reset, raw.fire_on_reset);
+    set(&mut p.size, raw.size);
+    set(&mut p.stack, raw.stack);
+    set(&mut p.max_frames, raw.max_frames);
+    set(&mut p.life_loss, raw.life_loss);
+    set(&mut p.grey, raw.grey);
+    set(&mut p.resize, raw.resize);
+    set(&mut p.padding, raw.padding);
+    set(&mut p.reward, raw.reward);
 }
 
 /// The section that means this game and protocol.
@@ -114,28 +79,10 @@ pub(super) fn section(atari: &Atari) -> raw::Atari {
         size: Some(p.size),
         stack: Some(p.stack),
         max_frames: Some(p.max_frames),
-        life_loss: Some(match p.life_loss {
-            LifeLoss::Ignored => raw::LifeLoss::Ignored,
-            LifeLoss::Terminal => raw::LifeLoss::Terminal,
-            LifeLoss::Episode => raw::LifeLoss::Episode,
-        }),
-        grey: Some(match p.grey {
-            Grey::Ale => raw::Grey::Ale,
-            Grey::Luminance => raw::Grey::Luminance,
-            Grey::Rounded => raw::Grey::Rounded,
-        }),
-        resize: Some(match p.resize {
-            Resize::Area => raw::Resize::Area,
-            Resize::Bilinear => raw::Resize::Bilinear,
-        }),
-        padding: Some(match p.padding {
-            Padding::Zeros => raw::Padding::Zeros,
-            Padding::Repeat => raw::Padding::Repeat,
-        }),
-        reward: Some(match p.reward {
-            RewardRule::Clip => raw::Reward::Clip,
-            RewardRule::Sign => raw::Reward::Sign,
-            RewardRule::Raw => raw::Reward::Raw,
-        }),
+        life_loss: Some(p.life_loss.into()),
+        grey: Some(p.grey.into()),
+        resize: Some(p.resize.into()),
+        padding: Some(p.padding.into()),
+        reward: Some(p.reward.into()),
     }
 }

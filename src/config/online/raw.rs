@@ -291,18 +291,32 @@ pub struct Atari {
     pub max_frames: Option<u32>,
 }
 
+/// A choice of the file and what it means, in both directions.
 macro_rules! choices {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident),+ }) => {
+    ($(#[$doc:meta])* $name:ident means $meaning:path { $($(#[$variant_doc:meta])* $variant:ident),+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl From<$name> for $meaning {
+            fn from(choice: $name) -> Self {
+                match choice { $($name::$variant => Self::$variant),+ }
+            }
+        }
+
+        impl From<$meaning> for $name {
+            fn from(meaning: $meaning) -> Self {
+                use $meaning as Meaning;
+                match meaning { $(Meaning::$variant => Self::$variant),+ }
+            }
+        }
     };
 }
 
 choices! {
     /// What the loss of a life does.
-    LifeLoss {
+    LifeLoss means ::tasks::atari::protocol::LifeLoss {
         /// Nothing.
         Ignored,
         /// Termination for learning, without reset.
@@ -313,7 +327,7 @@ choices! {
 }
 choices! {
     /// Colours to grey.
-    Grey {
+    Grey means ::tasks::atari::picture::Grey {
         /// ALE's grey, then the maximum.
         Ale,
         /// The maximum of colours, then luminance, cut.
@@ -324,7 +338,7 @@ choices! {
 }
 choices! {
     /// How pictures are shrunk.
-    Resize {
+    Resize means ::tasks::atari::resize::Resize {
         /// Area average.
         Area,
         /// Triangle filter.
@@ -333,7 +347,7 @@ choices! {
 }
 choices! {
     /// What fills the stack at first.
-    Padding {
+    Padding means ::tasks::atari::protocol::Padding {
         /// Black.
         Zeros,
         /// The first picture.
@@ -342,7 +356,7 @@ choices! {
 }
 choices! {
     /// Points to reward.
-    Reward {
+    Reward means ::tasks::atari::protocol::RewardRule {
         /// Clipped to one.
         Clip,
         /// Their sign.

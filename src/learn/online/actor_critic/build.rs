@@ -5,7 +5,7 @@ use crate::diff::conv::{Architecture, ConvInit, ConvNet, Frame};
 use crate::diff::{Activation, ConditionedMlp, Free, Init, Network};
 use crate::math::real::Real;
 use crate::policy::actor_critic::{ActionHead, Heads};
-use crate::rng::{Address, Purpose, Rng};
+use crate::rng::{Address, Purpose};
 use crate::rollout::atari::AtariWorld;
 use crate::rollout::world::{Element, FamilyWorld, encoded_width};
 use std::sync::Arc;
@@ -26,13 +26,8 @@ pub struct MlpShape {
     pub embedding: usize,
 }
 
-/// Network and layout for `task`, and its initial parameters: Glorot's weights; Gaussian policies have free log standard deviations.
-pub fn perceptron(
-    task: &Task,
-    shape: &MlpShape,
-    separate_critic: bool,
-    rng: &mut Rng,
-) -> (Free<ConditionedMlp>, Heads, Vec<f64>) {
+/// Network and layout for `task`; Gaussian policies have free log standard deviations.
+pub fn perceptron(task: &Task, shape: &MlpShape, separate_critic: bool) -> (Free<ConditionedMlp>, Heads) {
     let policy = match task.action_space() {
         Space::Discrete(actions) => ActionHead::Softmax { actions },
         Space::Box { low, .. } => ActionHead::Gaussian { width: low.len() },
@@ -43,18 +38,17 @@ pub fn perceptron(
     sizes.extend(&shape.hidden);
     sizes.push(heads.width() - count);
     let net = ConditionedMlp::new(sizes, Activation::Tanh, CONDITION.len(), shape.embedding);
-    let mut theta = net.init::<f64>(Init::GlorotUniform, rng);
-    theta.resize(Network::<f64>::n_params(&net) + count, 0.0);
-    (Free { net, count, place: policy.outputs() - count }, heads, theta)
+    (Free { net, count, place: policy.outputs() - count }, heads)
 }
 
-/// A fresh learner on `task`.
+/// A fresh learner on `task`: Glorot's weights, free parameters zero.
 ///
 /// # Errors
 /// The environment failed, in words.
 pub fn on_family(task: Task, shape: &MlpShape, options: Options, seed: u64) -> Result<FamilyLearner, String> {
-    let mut rng = Address::new(seed, Purpose::Init).stream();
-    let (net, heads, theta) = perceptron(&task, shape, options.outer.separate_critic, &mut rng);
+    let (net, heads) = perceptron(&task, shape, options.outer.separate_critic);
+    let mut theta = net.net.init::<f64>(Init::GlorotUniform, &mut Address::new(seed, Purpose::Init).stream());
+    theta.resize(Network::<f64>::n_params(&net), 0.0);
     let task = Arc::new(task);
     let mut rngs = generators(seed, 0, 0..options.actors);
     let worlds = rngs.iter_mut().map(|rng| FamilyWorld::start(task.clone(), rng)).collect();

@@ -9,10 +9,12 @@
 //! 5. tau' waits for the next update.
 //!
 //! Actors act in groups. A group is one batch of the network and one unit of parallel work, and sums over groups are taken in
-//! order, so results do not depend on the number of threads (driver `Synchronous`; with actors that run ahead they depend on timing). The pass that acts is the forward pass of both gradients: the network
-//! therefore sees the eta that its data were collected with, which lags one update behind the eta of the targets.
+//! order, so results do not depend on the number of threads (driver `Synchronous`; with actors that run ahead they depend on
+//! timing). The pass that acts is the forward pass of both gradients: the network therefore sees the eta that its data were
+//! collected with, which lags one update behind the eta of the targets.
 
 mod build;
+mod gather;
 mod gauge;
 mod options;
 mod phases;

@@ -1,10 +1,11 @@
 //! The phases of one update: each works on the groups in parallel and leaves its results in order.
 
+use super::gather::{Gathered, Which, gather};
 use super::options::Driver;
 use super::pool::{Delivery, Pool, Published};
-use super::{Learner, Slot, Work, generators};
+use super::{Learner, Slot, Work};
 use crate::diff::{At, Network};
-use crate::estimator::online::{Contribution, Eta, Evaluation, Inner, OuterKl, Tunable, Unroll, add_outer_gradient};
+use crate::estimator::online::{Contribution, Eta, Evaluation, Inner, OuterKl, Tunable, add_outer_gradient};
 use crate::math::real::Real;
 use crate::math::targets::Targets;
 use crate::optim::Rule;
@@ -45,8 +46,9 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         match &self.pool {
             Some(pool) => pool.publish(published),
             None => {
-                let (groups, run) = (std::mem::take(&mut self.groups), (self.options.length, self.seed, index));
-                self.pool = Some(Pool::start((&self.net, self.heads), groups, published, ahead, run));
+                let groups = std::mem::take(&mut self.groups);
+                let first = Which { length: self.options.length, seed: self.seed, index };
+                self.pool = Some(Pool::start((&self.net, self.heads), groups, published, ahead, first));
             }
         }
         let delivered = self.pool.as_ref().map_or(Ok(Vec::new()), Pool::take)?;
@@ -67,7 +69,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
     /// Unroll number `index` of the run, by synchronous actors with the parameters in `work.theta`, into `next`.
     pub(super) fn act(&mut self, index: u64, seen: [f64; 2]) -> Result<(), String> {
         let condition = self.condition(seen);
-        let (size, length, seed) = (self.options.group_size(), self.options.length, self.seed);
+        let which = Which { length: self.options.length, seed: self.seed, index };
         let Learner { net, heads, groups, next, work, .. } = self;
         let (net, heads, theta) = (&**net, &*heads, &work.theta);
         let mut old = std::mem::take(next);
@@ -76,19 +78,8 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let found: Result<Vec<_>, String> = jobs
             .map(|(g, (group, old))| {
                 let (obs, mut tape) = old.map_or((Vec::new(), N::Tape::default()), |s| (s.unroll.obs, s.tape));
-                let mut rngs = generators(seed, index + 1, g * size..(g + 1) * size);
-                let stretch = group.advance((net, heads), [theta, &condition], length, &mut rngs, obs, &mut tape)?;
-                let evaluation = Evaluation::of(heads, net.output(&tape), &stretch.actions);
-                let unroll = Unroll {
-                    batch: size,
-                    obs: stretch.obs,
-                    actions: stretch.actions,
-                    rewards: stretch.rewards,
-                    not_done: stretch.not_done,
-                    successors: Some(stretch.successors),
-                    behaviour: evaluation.log_prob.clone(),
-                };
-                let (finished, frames) = (stretch.finished, stretch.frames);
+                let found = gather((g, group), (net, heads), [theta, &condition], which, obs, &mut tape)?;
+                let Gathered { unroll, evaluation, finished, frames } = found;
                 Ok(Slot { unroll, tape, evaluation, finished, frames, lag: 0.0 })
             })
             .collect();

@@ -3,9 +3,9 @@
 //! Every group of actors has a queue of its own, and the learner takes one unroll from each: groups stay balanced and independent of
 //! one another. What is given up is determinism: which parameters acted depends on timing.
 
-use super::generators;
+use super::gather::{Gathered, Which, gather};
 use crate::diff::Network;
-use crate::estimator::online::{Evaluation, Unroll};
+use crate::estimator::online::Unroll;
 use crate::math::real::Real;
 use crate::policy::actor_critic::Heads;
 use crate::rollout::actors::Group;
@@ -67,44 +67,32 @@ struct Actor<F, W: World, N> {
     heads: Heads,
     shared: Arc<Shared<F>>,
     groups: Vec<Share<F, W>>,
-    length: usize,
-    seed: u64,
 }
 
 impl<F: Real, W: World, N: Network<F, Obs = W::Obs>> Actor<F, W, N> {
-    /// Acts until the learner goes away. `index` is the number of the next unroll.
-    fn run(mut self, mut index: u64) {
+    /// Acts until the learner goes away; `which` is the next unroll.
+    fn run(mut self, mut which: Which) {
         let mut tape = N::Tape::default();
         loop {
-            for Share { number: g, group, queue } in &mut self.groups {
+            for Share { number, group, queue } in &mut self.groups {
                 if self.shared.stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let size = group.worlds.len();
                 let Published { theta, condition, update } = &*self.shared.newest();
-                let mut rngs = generators(self.seed, index + 1, *g * size..(*g + 1) * size);
                 let network = (&*self.net, &self.heads);
-                let found = group.advance(network, [theta, condition], self.length, &mut rngs, Vec::new(), &mut tape);
-                let message = found.map(|stretch| Delivery {
-                    finished: stretch.finished,
-                    frames: stretch.frames,
+                let found = gather((*number, group), network, [theta, condition], which, Vec::new(), &mut tape);
+                let message = found.map(|Gathered { unroll, finished, frames, .. }| Delivery {
+                    unroll,
+                    finished,
+                    frames,
                     update: *update,
-                    unroll: Unroll {
-                        batch: size,
-                        behaviour: Evaluation::of(&self.heads, self.net.output(&tape), &stretch.actions).log_prob,
-                        obs: stretch.obs,
-                        actions: stretch.actions,
-                        rewards: stretch.rewards,
-                        not_done: stretch.not_done,
-                        successors: Some(stretch.successors),
-                    },
                 });
                 let failed = message.is_err();
                 if queue.send(message).is_err() || failed {
                     return;
                 }
             }
-            index += 1;
+            which.index += 1;
         }
     }
 }
@@ -119,13 +107,13 @@ pub struct Ahead {
 }
 
 impl<F: Real, O: crate::rollout::world::Element> Pool<F, O> {
-    /// Starts the threads; each takes every `threads`-th group. `index` is the number of their first unroll.
+    /// Starts the threads; each takes every `threads`-th group. `which` is their first unroll.
     pub fn start<W: World<Obs = O> + 'static, N: Network<F, Obs = O> + Send + 'static>(
         (net, heads): (&Arc<N>, Heads),
         groups: Vec<Group<W>>,
         first: Published<F>,
         ahead: Ahead,
-        (length, seed, index): (usize, u64, u64),
+        which: Which,
     ) -> Pool<F, O> {
         let shared = Arc::new(Shared { newest: Mutex::new(Arc::new(first)), stop: AtomicBool::new(false) });
         let threads = ahead.threads.clamp(1, groups.len());
@@ -137,8 +125,8 @@ impl<F: Real, O: crate::rollout::world::Element> Pool<F, O> {
             shares[g % threads].push(Share { number: g, group, queue: sender });
         }
         let spawn = |groups| {
-            let actor = Actor { net: net.clone(), heads, shared: shared.clone(), groups, length, seed };
-            std::thread::spawn(move || actor.run(index))
+            let actor = Actor { net: net.clone(), heads, shared: shared.clone(), groups };
+            std::thread::spawn(move || actor.run(which))
         };
         let threads = shares.into_iter().map(spawn).collect();
         Pool { shared, queues, threads }
