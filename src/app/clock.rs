@@ -31,6 +31,7 @@ pub fn thread_cpu() -> Option<f64> {
 pub struct Clock {
     begun: Instant,
     elapsed_before: f64,
+    cpu: fn() -> Option<f64>,
 }
 
 /// Start of one iteration.
@@ -42,7 +43,12 @@ pub struct Lap {
 impl Clock {
     /// Starts this session, `elapsed_before` seconds into the run.
     pub fn start(elapsed_before: f64) -> Clock {
-        Clock { begun: Instant::now(), elapsed_before }
+        Clock { begun: Instant::now(), elapsed_before, cpu }
+    }
+
+    /// The same for a run that shares the process with others and uses the calling thread alone.
+    pub fn of_thread(elapsed_before: f64) -> Clock {
+        Clock { cpu: thread_cpu, ..Clock::start(elapsed_before) }
     }
 
     /// Seconds of the run so far, pauses between sessions left out.
@@ -52,13 +58,13 @@ impl Clock {
 
     /// Starts an iteration.
     pub fn lap(&self) -> Lap {
-        Lap { wall: Instant::now(), cpu: cpu() }
+        Lap { wall: Instant::now(), cpu: (self.cpu)() }
     }
 
     /// Columns of the iteration that began with `lap`; the last is the time since the start of the run.
     pub fn columns(&self, lap: &Lap) -> Vec<(&'static str, f64)> {
         let mut columns = vec![("seconds", lap.wall.elapsed().as_secs_f64())];
-        if let (Some(before), Some(now)) = (lap.cpu, cpu()) {
+        if let (Some(before), Some(now)) = (lap.cpu, (self.cpu)()) {
             columns.push(("cpu_seconds", now - before));
         }
         columns.push(("seconds_since_start", self.since_start()));

@@ -35,6 +35,11 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// Asks to stop, as a signal would.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
     /// Whether somebody asked to stop.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)

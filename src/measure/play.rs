@@ -18,7 +18,16 @@ pub struct Player<W> {
     pub episodes: usize,
 }
 
-/// Plays the episodes of every player with sampled actions; undiscounted returns, by player.
+/// What was played.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Played {
+    /// Undiscounted returns, by player.
+    pub returns: Vec<Vec<f64>>,
+    /// Environment steps that it took.
+    pub steps: u64,
+}
+
+/// Plays the episodes of every player with sampled actions.
 ///
 /// Each player plays a fixed number of episodes to their end, so that short ones are not preferred. `watch` sees the first player's world
 /// before every step of its first episode.
@@ -30,18 +39,20 @@ pub fn play<F: Real, W: World, N: Network<F, Obs = W::Obs>>(
     [theta, condition]: [&[F]; 2],
     mut players: Vec<Player<W>>,
     mut watch: impl FnMut(&W),
-) -> Result<Vec<Vec<f64>>, String> {
+) -> Result<Played, String> {
     let mut returns: Vec<Vec<f64>> = players.iter().map(|_| Vec::new()).collect();
+    let mut steps = 0;
     let mut tape = N::Tape::default();
     let (mut obs, mut buffer) = (Vec::new(), Vec::new());
     loop {
         let active: Vec<usize> = (0..players.len()).filter(|b| returns[*b].len() < players[*b].episodes).collect();
         if active.is_empty() {
-            return Ok(returns);
+            return Ok(Played { returns, steps });
         }
         if active[0] == 0 && returns[0].is_empty() {
             watch(&players[0].world);
         }
+        steps += active.len() as u64;
         obs.clear();
         active.iter().for_each(|b| players[*b].world.observe(&mut obs));
         net.forward(At { theta, obs: &obs, condition }, &mut tape);

@@ -33,6 +33,11 @@ pub fn record_path(family: &str, arm: &str, setting: &[(String, f64)], seed: u64
     Path::new(RUNS).join(family).join(arm).join(folder(setting)).join(format!("{seed}.json"))
 }
 
+/// Where the run directory of a run of `online` stands, relative to the suite directory: beside its record.
+pub fn run_path(family: &str, arm: &str, setting: &[(String, f64)], seed: u64) -> PathBuf {
+    record_path(family, arm, setting, seed).with_extension("")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

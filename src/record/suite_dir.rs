@@ -1,10 +1,10 @@
 //! Reading, writing, claiming and locking a suite directory (layout in [`super::suite`]).
 
-pub use super::setting::{record_path, setting_name};
+pub use super::setting::{record_path, run_path, setting_name};
 
 use super::lock::{self, Lock};
 use super::suite::{Phase, RunRecord};
-use super::{Fault, file};
+use super::{Fault, file, run};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -72,6 +72,9 @@ pub struct Info {
     pub arms: Vec<String>,
     /// Reporting seeds.
     pub seeds: Vec<u64>,
+    /// Whether the runs are those of `online`, each with a run directory of its own beside its record.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub online: bool,
     /// Score of a run that settings were chosen by: `final` or `area`.
     pub select: String,
     /// Settings chosen so far, cells with a grid of one point included.
@@ -157,21 +160,32 @@ fn record(dir: &Path, relative: &Path) -> Result<RunRecord, String> {
     if belongs == relative { Ok(record) } else { Err(format!("holds the record of {}", belongs.display())) }
 }
 
-/// Files four levels below `runs/` (relative to `dir`), sorted: records, and temporary files of killed processes.
-fn record_files(dir: &Path) -> Result<Vec<PathBuf>, Fault> {
+/// What stands four levels below `runs/` (relative to `dir`), sorted.
+fn leaves(dir: &Path) -> Result<Vec<PathBuf>, Fault> {
     let mut level = vec![PathBuf::from(RUNS)];
-    for depth in 0..4 {
+    for _ in 0..4 {
         let mut next = Vec::new();
         for folder in &level {
             if dir.join(folder).is_dir() {
                 next.extend(file::names(&dir.join(folder))?.into_iter().map(|n| folder.join(n)));
             }
         }
-        let plain = file::TEMPORARY.trim_start_matches('.');
-        let ours = |p: &PathBuf| depth < 3 || p.extension().is_some_and(|e| e == "json" || e == plain);
-        level = next.into_iter().filter(ours).collect();
+        level = next;
     }
     Ok(level)
+}
+
+/// Records, and temporary files of killed processes.
+fn record_files(dir: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let plain = file::TEMPORARY.trim_start_matches('.');
+    let ours = |p: &PathBuf| p.extension().is_some_and(|e| e == "json" || e == plain);
+    Ok(leaves(dir)?.into_iter().filter(ours).collect())
+}
+
+/// Run directories, those without a record included.
+fn run_dirs(dir: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let is_seed = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().parse::<u64>().is_ok());
+    Ok(leaves(dir)?.into_iter().filter(|p| is_seed(p) && dir.join(p).is_dir()).collect())
 }
 
 /// What a path holds, before anything is touched.
@@ -285,7 +299,13 @@ impl Session {
         for file in &files {
             file::remove(&self.dir.join(file))?;
         }
-        let mut folders: Vec<&Path> = files.iter().flat_map(|f| f.ancestors().skip(1)).collect();
+        let runs = run_dirs(&self.dir)?;
+        for folder in &runs {
+            drop(run::claim(&self.dir.join(folder), true)?); // empties it but for its lock, and for reports
+            file::remove(&self.dir.join(folder).join(lock::NAME))?;
+        }
+        let mut folders: Vec<&Path> = runs.iter().flat_map(|f| f.ancestors()).collect();
+        folders.extend(files.iter().flat_map(|f| f.ancestors().skip(1)));
         folders.retain(|f| f.starts_with(RUNS));
         folders.sort();
         folders.dedup();
@@ -377,6 +397,7 @@ pub(crate) mod tests {
             families: vec![FamilyInfo { name: "f".into(), budget: 100, score: None }],
             arms: vec!["a".into()],
             seeds: vec![1],
+            online: false,
             select: "final".into(),
             chosen: Vec::new(),
             machine: String::new(),

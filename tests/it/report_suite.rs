@@ -103,6 +103,7 @@ fn info(plan: &Plan, planned: usize) -> Info {
             .collect(),
         arms: plan.arms.iter().map(|a| a.0.to_string()).collect(),
         seeds: SEEDS.to_vec(),
+        online: false,
         select: "final".into(),
         chosen: families.iter().flat_map(|f| plan.arms.iter().map(move |a| choice(f, a.0))).collect(),
         machine: "linux x86_64, 2 cores".into(),

@@ -1,5 +1,6 @@
 //! `compare`: runs a suite of arms, families and seeds at an equal budget of environment steps, or the rest of one.
 
+mod lifetime;
 mod one;
 mod progress;
 mod schedule;
@@ -8,7 +9,8 @@ mod table;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::saved;
-use crate::config::suite::{self, Suite};
+use crate::app::online::games;
+use crate::config::suite::{self, Kind, Suite};
 use crate::config::tree::Format;
 use crate::record::suite::RunRecord;
 use crate::record::suite_dir::{self, Choice, FamilyInfo, Info, Session, Status, SuiteDir};
@@ -61,7 +63,12 @@ pub fn run(request: Request) -> Result<(), Failure> {
     let machine = format!("{} {}, {} cores", std::env::consts::OS, std::env::consts::ARCH, cores());
     let directory = Directory { info: Mutex::new(Info { earlier, ..info(&suite, machine) }), session };
     let jobs = request.jobs.unwrap_or_else(cores);
-    let records = schedule::all(&suite, kept, jobs, request.quiet, &interrupt, &directory)?;
+    let home = directory.session.dir();
+    let run = |job: &schedule::Job, progress: &progress::Progress| match suite.kind {
+        Kind::Train => Ok(one::run(&suite, job, &interrupt, progress)),
+        Kind::Online => lifetime::run(&suite, job, home, &interrupt, progress),
+    };
+    let records = schedule::all(&suite, kept, jobs, request.quiet, &interrupt, &directory, &run)?;
     directory.conclude(records, &request)
 }
 
@@ -82,6 +89,7 @@ fn info(suite: &Suite, machine: String) -> Info {
             .collect(),
         arms: suite.arms.iter().map(|a| a.name.clone()).collect(),
         seeds: suite.reporting.clone(),
+        online: suite.kind == Kind::Online,
         select: suite.select.name().into(),
         chosen: Vec::new(),
         machine,
@@ -106,6 +114,9 @@ fn start(request: &Request) -> Result<Begun, Failure> {
     };
     let suite = suite::load(name, request.smoke)?;
     let text = suite::resolved(&suite)?;
+    if suite.plays_atari() {
+        games::library()?; // before a directory is made
+    }
     let dir = match &request.out {
         Some(dir) => dir.clone(),
         None => suite_dir::fresh(Path::new(RUNS), &suite.name)?,

@@ -25,6 +25,9 @@ pub(super) struct Job {
     pub(super) phase: Phase,
 }
 
+/// Makes one run: its record, or `None` if it was interrupted; an error ends the suite.
+pub(super) type Runner<'a> = &'a (dyn Fn(&Job, &Progress) -> Result<Option<RunRecord>, Failure> + Sync);
+
 /// What the directory is told.
 pub(super) trait Sink: Sync {
     /// A run has ended.
@@ -166,6 +169,7 @@ pub(super) fn all(
     quiet: bool,
     interrupt: &Interrupt,
     sink: &dyn Sink,
+    run: Runner<'_>,
 ) -> Result<Vec<RunRecord>, Failure> {
     let planned: u64 = suite.cells.iter().map(|c| suite.runs(c).iter().sum::<usize>() as u64).sum();
     let budget = |family: usize| suite.families[family].budget;
@@ -177,8 +181,7 @@ pub(super) fn all(
         job_of(suite, r).map_or(0.0, |j| work(&suite.cells[j.cell], budget(suite.cells[j.cell].family)))
     };
     let progress = Progress::new(planned, total, board.done.len() as u64, board.done.iter().map(unit).sum(), quiet);
-    let run = |job: &Job| one::run(suite, job, interrupt, &progress);
-    let done = work_off(board, jobs, interrupt, &progress, sink, &run);
+    let done = work_off(board, jobs, interrupt, &progress, sink, run);
     progress.finish();
     done
 }
@@ -190,7 +193,7 @@ fn work_off(
     interrupt: &Interrupt,
     progress: &Progress,
     sink: &dyn Sink,
-    run: &(dyn Fn(&Job) -> Option<RunRecord> + Sync),
+    run: Runner<'_>,
 ) -> Result<Vec<RunRecord>, Failure> {
     let (board, changed) = (Mutex::new(board), Condvar::new());
     let worker = || {
@@ -200,20 +203,26 @@ fn work_off(
             lock(&board).failure = Some(Failure::Internal(format!("a worker cannot be set up: {e}")));
         }
         while let Some(job) = next(&board, &changed, interrupt) {
-            let ended = catch_unwind(AssertUnwindSafe(|| run(&job)));
+            let ended = catch_unwind(AssertUnwindSafe(|| run(&job, progress)));
             let suite = lock(&board).suite;
             let record = ended.unwrap_or_else(|payload| {
                 let mut record = one::blank(suite, &job);
                 record.reason = Some(format!("internal error: {}", message(&*payload)));
-                Some(record)
+                Ok(Some(record))
             });
-            let written = record.as_ref().map_or(Ok(()), |record| sink.record(record));
+            let written = record.and_then(|record| {
+                record.as_ref().map_or(Ok(()), |record| sink.record(record))?;
+                Ok(record)
+            });
             let mut board = lock(&board);
             board.running -= 1;
-            match (record, written) {
-                (_, Err(failure)) => board.failure = Some(failure),
-                (None, Ok(())) => {}
-                (Some(record), Ok(())) => {
+            match written {
+                Err(failure) => {
+                    board.failure = Some(failure);
+                    interrupt.request(); // long runs are saved and end
+                }
+                Ok(None) => {}
+                Ok(Some(record)) => {
                     progress.ended(&record);
                     board.file(job, record);
                     if board.choose(job.cell)
@@ -298,7 +307,7 @@ mod tests {
     #[test]
     fn a_run_that_panics_is_a_failed_row_and_the_suite_goes_on() {
         let suite = small();
-        let run = |job: &Job| {
+        let run = |job: &Job, _: &Progress| {
             assert!(job.setting != 0, "the first setting is cursed");
             let mut record = one::blank(&suite, job);
             record.outcome = Outcome::Finished;
@@ -310,7 +319,7 @@ mod tests {
                 value: None,
                 gap: None,
             });
-            Some(record)
+            Ok(Some(record))
         };
         let (board, progress) = (Board::new(&suite, Vec::new()), Progress::silent());
         let done = work_off(board, 2, &Interrupt::default(), &progress, &Nowhere, &run).expect("nothing is written");
@@ -325,7 +334,7 @@ mod tests {
     #[test]
     fn a_refused_record_ends_the_suite() {
         let suite = small();
-        let run = |job: &Job| Some(one::blank(&suite, job));
+        let run = |job: &Job, _: &Progress| Ok(Some(one::blank(&suite, job)));
         let (board, progress) = (Board::new(&suite, Vec::new()), Progress::silent());
         let ended = work_off(board, 2, &Interrupt::default(), &progress, &Full, &run);
         assert!(matches!(ended, Err(Failure::Internal(m)) if m.contains("full")));

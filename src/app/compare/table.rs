@@ -20,6 +20,9 @@ const HEAD: [&str; 10] = [
     "CPU s",
 ];
 
+/// Column of the Hessian-vector products, which runs of `online` do not have.
+const HVPS: usize = 8;
+
 /// The suite's result as text: arms of each family with 95 % t-intervals over seeds, differences paired by seed.
 pub(super) fn text(suite: &SuiteDir) -> String {
     let info = &suite.info;
@@ -35,23 +38,29 @@ pub(super) fn text(suite: &SuiteDir) -> String {
         let _ = writeln!(text, "\n{}, {} environment steps of training per run", family.name, family.budget);
         of_family(&mut text, suite, &comparison, family);
     }
-    text += "\nfinal return: undiscounted, after adaptation, mean over runs with its 95 % t-interval; a run that diverged counts as\n\
-             the family's worst finished run, one that failed not at all; minus first arm: paired by seed; env steps, HVPs and\n\
-             CPU s: means over runs that did not fail\n";
+    let what = if info.online { "of whole episodes after training" } else { "after adaptation" };
+    text += &format!(
+        "\nfinal return: undiscounted, {what}, mean over runs with its 95 % t-interval; a run that diverged counts as\n\
+         the family's worst finished run, one that failed not at all; minus first arm: paired by seed; what is spent: means over\n\
+         runs that did not fail\n"
+    );
     text
 }
 
 fn of_family(text: &mut String, suite: &SuiteDir, comparison: &Comparison, family: &FamilyInfo) {
     let cells: Vec<&Cell> = comparison.cells.iter().filter(|c| c.family == family.name).collect();
     let rows = cells.iter().map(|cell| row(cell));
-    let mut rows: Vec<[String; 10]> = std::iter::once(HEAD.map(String::from)).chain(rows).collect();
+    let mut rows: Vec<Vec<String>> = std::iter::once(HEAD.map(String::from)).chain(rows).map(Vec::from).collect();
+    if suite.info.online {
+        rows.iter_mut().for_each(|row| drop(row.remove(HVPS)));
+    }
     let values: Vec<Option<Estimate>> = cells.iter().map(|cell| value(suite, cell)).collect();
     let exact = values.iter().any(Option::is_some);
     let values: Vec<String> = std::iter::once("final exact V (finished runs)".to_string())
         .chain(values.iter().map(|v| v.as_ref().map_or("-".into(), shown)))
         .filter(|_| exact)
         .collect();
-    align(text, &mut rows, &values);
+    align(text, &rows, &values);
 }
 
 /// Exact V at the end of the finished runs of a cell, where it is known.
@@ -86,11 +95,11 @@ fn number(x: f64, decimals: usize) -> String {
 }
 
 /// Appends rows with columns as wide as they need to be; `last` is one more column, or empty.
-fn align(text: &mut String, rows: &mut [[String; 10]], last: &[String]) {
+fn align(text: &mut String, rows: &[Vec<String>], last: &[String]) {
     let width = |c: usize| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 10] = std::array::from_fn(width);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     for (i, row) in rows.iter().enumerate() {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         let line = cells.chain(last.get(i).cloned()).collect::<Vec<_>>().join("  ");
         let _ = writeln!(text, "  {}", line.trim_end());
     }

@@ -1,7 +1,7 @@
 //! `evaluate`: returns after 0..K adaptation steps on fresh tasks, and whether adaptation helps.
 
 mod movie;
-mod online;
+pub(super) mod online;
 
 use super::failure::Failure;
 use super::{saved, trajectories};

@@ -22,6 +22,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Episodes that play at a time in one thread.
@@ -57,19 +58,29 @@ struct Report {
 }
 
 /// What was trained.
-struct Subject<'a> {
-    plan: &'a Plan,
-    control: &'a Control,
-    snapshot: &'a Snapshot,
-    request: &'a Request,
+pub(in crate::app) struct Subject<'a> {
+    pub plan: &'a Plan,
+    pub control: &'a Control,
+    /// Parameters.
+    pub snapshot: &'a Snapshot,
+    /// File that the snapshot is from, for messages.
+    pub state: &'a Path,
+    /// Where a film of the first episode goes.
+    pub gif: Option<&'a Path>,
 }
 
 /// Returns of all episodes, and where the run stands.
-struct Played {
-    returns: Vec<f64>,
+pub(in crate::app) struct Score {
+    /// Undiscounted returns.
+    pub returns: Vec<f64>,
+    /// Environment steps that playing took.
+    pub steps: u64,
     update: u64,
     frames: u64,
     seen: [f64; 2],
+    task: String,
+    /// Random play and humans under no-op starts, for a game of the benchmark.
+    reference: Option<Reference>,
 }
 
 /// Runs the command on an opened run.
@@ -99,50 +110,58 @@ pub(super) fn run(request: &Request, opened: &Opened) -> Result<(), Failure> {
     let missing =
         || Failure::Usage(format!("{}: missing; the run was stopped before its first state stood", path.display()));
     let snapshot = record::snapshot::load(&path)?.ok_or_else(missing)?;
-    let subject = Subject { plan: &plan, control, snapshot: &snapshot, request };
-    let (played, task, reference) = match &control.problem {
-        Problem::Family(family, shape) => {
-            if request.gif.is_some() {
-                return Err(Failure::Usage("--gif is for Atari games".into()));
-            }
-            let task = online::task(family, plan.seed)?;
-            let (net, heads) = perceptron(&task, shape, control.options.outer.separate_critic);
-            let task = Arc::new(task);
-            let start = |rng: &mut Rng| Ok(FamilyWorld::<f64>::start(task.clone(), rng));
-            let played = subject.play::<f64, _, _>((net, heads), episodes, start, |_| {})?;
-            (played, family.name.clone(), None)
-        }
-        Problem::Atari(atari, shape) => {
-            let players = episodes.min(PLAYERS);
-            let mut games = games::start(atari, players, plan.seed ^ u64::MAX)?;
-            let separate = control.options.outer.separate_critic;
-            let (net, heads) = convolutions(&atari.protocol, games[0].actions(), *shape, separate);
-            let mut movie = request.gif.as_ref().map(|path| Movie::create(path)).transpose()?;
-            let mut failed = None;
-            let watch = |world: &AtariWorld| {
-                if let Some(movie) = movie.as_mut().filter(|_| failed.is_none()) {
-                    failed = movie.take(world.env()).err();
-                }
-            };
-            games.reverse();
-            let start = |rng: &mut Rng| AtariWorld::start(games.pop().ok_or("one game per player")?, rng);
-            let played = subject.play::<f32, _, _>((net, heads), episodes, start, watch)?;
-            if let Some(failure) = failed {
-                return Err(failure);
-            }
-            if let Some(movie) = movie {
-                movie.finish()?;
-            }
-            let reference = atari.game.benchmark.as_ref().map(|b| b.noop);
-            (played, format!("atari/{}", atari.game.name), reference)
-        }
-    };
-    let report = report(&subject, &played, task, reference);
+    let gif = request.gif.as_deref();
+    let subject = Subject { plan: &plan, control, snapshot: &snapshot, state: &path, gif };
+    let report = report(shown.to_string(), control, &subject.score(episodes)?);
     let text = if request.json { json(&report)? } else { table(&report) };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 impl Subject<'_> {
+    /// Plays `episodes` in all.
+    ///
+    /// # Errors
+    /// The state does not fit the configuration, the emulator is missing, or an environment failed.
+    pub fn score(&self, episodes: usize) -> Result<Score, Failure> {
+        match &self.control.problem {
+            Problem::Family(family, shape) => {
+                if self.gif.is_some() {
+                    return Err(Failure::Usage("--gif is for Atari games".into()));
+                }
+                let task = online::task(family, self.plan.seed)?;
+                let (net, heads) = perceptron(&task, shape, self.control.options.outer.separate_critic);
+                let task = Arc::new(task);
+                let start = |rng: &mut Rng| Ok(FamilyWorld::<f64>::start(task.clone(), rng));
+                let score = self.play::<f64, _, _>((net, heads), episodes, start, |_| {})?;
+                Ok(Score { task: family.name.clone(), ..score })
+            }
+            Problem::Atari(atari, shape) => {
+                let players = episodes.min(PLAYERS);
+                let mut games = games::start(atari, players, self.plan.seed ^ u64::MAX)?;
+                let separate = self.control.options.outer.separate_critic;
+                let (net, heads) = convolutions(&atari.protocol, games[0].actions(), *shape, separate);
+                let mut movie = self.gif.map(Movie::create).transpose()?;
+                let mut failed = None;
+                let watch = |world: &AtariWorld| {
+                    if let Some(movie) = movie.as_mut().filter(|_| failed.is_none()) {
+                        failed = movie.take(world.env()).err();
+                    }
+                };
+                games.reverse();
+                let start = |rng: &mut Rng| AtariWorld::start(games.pop().ok_or("one game per player")?, rng);
+                let score = self.play::<f32, _, _>((net, heads), episodes, start, watch)?;
+                if let Some(failure) = failed {
+                    return Err(failure);
+                }
+                if let Some(movie) = movie {
+                    movie.finish()?;
+                }
+                let reference = atari.game.benchmark.as_ref().map(|b| b.noop);
+                Ok(Score { task: format!("atari/{}", atari.game.name), reference, ..score })
+            }
+        }
+    }
+
     /// Plays `episodes` in all, cut among players; the first player is watched.
     fn play<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>>(
         &self,
@@ -150,10 +169,10 @@ impl Subject<'_> {
         episodes: usize,
         mut start: impl FnMut(&mut Rng) -> Result<W, String>,
         mut watch: impl FnMut(&W) + Send,
-    ) -> Result<Played, Failure> {
+    ) -> Result<Score, Failure> {
         let bad = |why: String| {
-            let path = self.request.run.join(run::STATE);
-            Failure::Usage(format!("{}: not the state of a run with its config.toml: {why}", path.display()))
+            let path = self.state.display();
+            Failure::Usage(format!("{path}: not the state of a run with its config.toml: {why}"))
         };
         let (theta, standing) = trained::<F>(self.snapshot, net.n_params()).map_err(bad)?;
         let options = &self.control.options;
@@ -182,27 +201,35 @@ impl Subject<'_> {
             || play((&net, &heads), at, watched, &mut watch),
             || groups.into_par_iter().map(|g| play((&net, &heads), at, g, |_| {})).collect::<Result<Vec<_>, String>>(),
         );
-        let mut returns: Vec<f64> = first.map_err(failed)?.concat();
-        returns.extend(others.map_err(failed)?.into_iter().flatten().flatten());
-        Ok(Played { returns, update: standing.update, frames: standing.frames, seen })
+        let mut all = vec![first.map_err(failed)?];
+        all.extend(others.map_err(failed)?);
+        Ok(Score {
+            steps: all.iter().map(|played| played.steps).sum(),
+            returns: all.into_iter().flat_map(|played| played.returns).flatten().collect(),
+            update: standing.update,
+            frames: standing.frames,
+            seen,
+            task: String::new(),
+            reference: None,
+        })
     }
 }
 
-fn report(subject: &Subject<'_>, played: &Played, task: String, reference: Option<Reference>) -> Report {
-    let returns = &played.returns;
+fn report(run: String, control: &Control, score: &Score) -> Report {
+    let (returns, reference) = (&score.returns, score.reference);
     let fold = |f: fn(f64, f64) -> f64| returns.iter().copied().reduce(f).unwrap_or(f64::NAN);
     let normalised = |r: Reference| Estimate::of(&returns.iter().map(|x| 100.0 * r.normalised(*x)).collect::<Vec<_>>());
-    let protocol = match &subject.control.problem {
+    let protocol = match &control.problem {
         Problem::Atari(atari, _) => Some(atari.preset.clone()),
         Problem::Family(..) => None,
     };
     Report {
-        run: subject.request.run.display().to_string(),
-        task,
-        update: played.update,
-        frames: played.frames,
-        gamma: played.seen[0],
-        lambda: played.seen[1],
+        run,
+        task: score.task.clone(),
+        update: score.update,
+        frames: score.frames,
+        gamma: score.seen[0],
+        lambda: score.seen[1],
         episodes: returns.len(),
         confidence: 0.95,
         achieved: Estimate::of(returns),

@@ -11,6 +11,7 @@ use crate::record::run::{Session, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// The state is written this many seconds after it was written before,
@@ -19,30 +20,69 @@ const SAVE_SECONDS: f64 = 0.8;
 const SAVE_PAUSE: f64 = 100.0;
 
 /// A run to be, and how it talks.
-pub(super) struct Job<'a> {
-    pub plan: Plan,
+pub(in crate::app) struct Job<'a> {
+    pub plan: &'a Plan,
     pub quiet: bool,
     pub interrupt: &'a Interrupt,
+    /// Whose processor time is the run's: [`Clock::start`] or [`Clock::of_thread`].
+    pub clock: fn(f64) -> Clock,
+}
+
+/// A run whose updates are over, for now or for good.
+pub(in crate::app) struct Ended<L> {
+    run: Run,
+    /// The learner as it stands.
+    pub learner: L,
+    failed: Option<Failed>,
 }
 
 impl Job<'_> {
-    /// Starts the run, or goes on with it, to its end.
-    pub fn run<L>(&self, session: Session, is_new: bool, mut learner: L) -> Result<(), Failure>
+    /// Starts the run, or goes on with it, to its end, and prints what was learned.
+    pub(super) fn run<L>(&self, session: Session, is_new: bool, learner: L) -> Result<(), Failure>
     where
         L: Updates,
         L::Row: Serialize + DeserializeOwned + Shown,
     {
-        let config = config::resolved(&self.plan);
+        let progress = std::cell::OnceCell::new(); // it begins where the run stands
+        let total = self.plan.updates();
+        let ended = self.work(session, is_new, learner, |learner, row| {
+            let progress = progress.get_or_init(|| Progress::new(learner.done() - 1, total, self.quiet));
+            progress.tell(learner.done(), || row.line());
+        })?;
+        progress.into_inner().iter().for_each(Progress::finish);
+        let (dir, learner) = self.close(ended)?;
+        let rows: Vec<L::Row> =
+            record::last(&dir, self.plan.average as usize)?.into_iter().map(|logged| logged.row).collect();
+        let text = shown::report(self.plan, &rows, learner.done(), learner.rail(), &dir);
+        Ok(std::io::stdout().write_all(text.as_bytes())?)
+    }
+
+    /// Starts the run, or goes on with it, to its end; `tell` hears of every update.
+    pub fn work<L: Updates>(
+        &self,
+        session: Session,
+        is_new: bool,
+        mut learner: L,
+        tell: impl FnMut(&L, &L::Row),
+    ) -> Result<Ended<L>, Failure>
+    where
+        L::Row: Serialize,
+    {
+        let run = self.open(session, is_new, &mut learner)?;
+        self.drive(run, learner, tell)
+    }
+
+    /// The run with the learner at its last state.
+    fn open<L: Updates>(&self, session: Session, is_new: bool, learner: &mut L) -> Result<Run, Failure> {
+        let config = config::resolved(self.plan);
         if is_new {
-            let run = Run::start(session, &config, &standing(&mut learner)?)?;
-            return self.drive(run, learner);
+            return Ok(Run::start(session, &config, &standing(learner)?)?);
         }
         let dir = session.dir().to_path_buf();
         match Run::resume(session)? {
             Err(session) => {
                 remark(self.quiet, "the run was stopped before its first state stood: starting it");
-                let run = Run::start(session, &config, &standing(&mut learner)?)?;
-                self.drive(run, learner)
+                Ok(Run::start(session, &config, &standing(learner)?)?)
             }
             Ok((run, state)) => {
                 let path = dir.join(record::STATE);
@@ -51,23 +91,25 @@ impl Job<'_> {
                 };
                 learner.restore(&state).map_err(bad)?;
                 remark(self.quiet, &format!("{}: going on after update {}", dir.display(), learner.done()));
-                self.drive(run, learner)
+                Ok(run)
             }
         }
     }
 
     /// The loop of updates.
-    fn drive<L>(&self, mut run: Run, mut learner: L) -> Result<(), Failure>
+    fn drive<L: Updates>(
+        &self,
+        mut run: Run,
+        mut learner: L,
+        mut tell: impl FnMut(&L, &L::Row),
+    ) -> Result<Ended<L>, Failure>
     where
-        L: Updates,
-        L::Row: Serialize + DeserializeOwned + Shown,
+        L::Row: Serialize,
     {
-        let total = self.plan.updates();
-        let clock = Clock::start(run.elapsed());
-        let progress = Progress::new(learner.done(), total, self.quiet);
+        let clock = (self.clock)(run.elapsed());
         let mut saves = Saves::new();
         let mut failed = None;
-        while learner.done() < total && !self.interrupt.requested() {
+        while learner.done() < self.plan.updates() && !self.interrupt.requested() {
             let lap = clock.lap();
             let row = match learner.update() {
                 Ok(row) => row,
@@ -77,25 +119,19 @@ impl Job<'_> {
                 }
             };
             run.append(&row, &clock.columns(&lap))?;
-            progress.tell(learner.done(), || row.line());
+            tell(&learner, &row);
             saves.maybe(&mut run, &mut learner)?;
         }
         if !matches!(failed, Some(Failed::Environment { .. })) {
             run.save(&standing(&mut learner)?)?; // environments that failed do not stand where the learner does
         }
-        progress.finish();
-        let dir = run.dir().to_path_buf();
-        self.close(run, learner.done(), failed)?;
-        let rows: Vec<L::Row> =
-            record::last(&dir, self.plan.average as usize)?.into_iter().map(|logged| logged.row).collect();
-        let text = shown::report(&self.plan, &rows, learner.done(), learner.rail(), &dir);
-        Ok(std::io::stdout().write_all(text.as_bytes())?)
+        Ok(Ended { run, learner, failed })
     }
 
-    /// Writes down how the run ended.
-    fn close(&self, run: Run, done: u64, failed: Option<Failed>) -> Result<(), Failure> {
+    /// Writes down how the run ended; an error says why it is not finished.
+    pub fn close<L: Updates>(&self, Ended { run, learner, failed }: Ended<L>) -> Result<(PathBuf, L), Failure> {
         let dir = run.dir().to_path_buf();
-        let (total, shown) = (self.plan.updates(), dir.display());
+        let (total, done, shown) = (self.plan.updates(), learner.done(), dir.display());
         match failed {
             Some(Failed::Diverged { update }) => {
                 let reason = format!("a parameter was not finite in update {update}");
@@ -122,7 +158,8 @@ impl Job<'_> {
                 "interrupted after update {done} of {total}, nothing is lost; go on with: stillpoint online --resume --out {shown}"
             )));
         }
-        Ok(run.close(Status::Finished, done, None)?)
+        run.close(Status::Finished, done, None)?;
+        Ok((dir, learner))
     }
 }
 

@@ -2,9 +2,10 @@
 
 mod check;
 pub mod games;
-mod job;
+pub(super) mod job;
 mod shown;
 
+use super::clock::Clock;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use crate::config::online::{self as config, Choice, Plan, Problem};
@@ -67,22 +68,17 @@ pub fn run(request: Request) -> Result<(), Failure> {
     let quiet = request.quiet;
     let claimed = if request.resume { reopen(&request)? } else { claim(request)? };
     for Claimed { session, plan, is_new } in claimed {
-        let job = Job { plan, quiet, interrupt: &interrupt };
-        match &job.plan.learner {
-            Choice::Small(options) => {
-                job.run(session, is_new, Learner::new(options.as_ref().clone(), job.plan.seed))?
-            }
-            Choice::ActorCritic(control) => {
-                let (options, seed) = (&control.options, job.plan.seed);
-                match &control.problem {
-                    Problem::Family(family, net) => {
-                        job.run(session, is_new, on_family((family, net), options, seed)?)?
-                    }
-                    Problem::Atari(atari, net) => {
-                        job.run(session, is_new, on_atari::<f32>((atari, net), options, seed)?)?
-                    }
+        let job = Job { plan: &plan, quiet, interrupt: &interrupt, clock: Clock::start };
+        match &plan.learner {
+            Choice::Small(options) => job.run(session, is_new, Learner::new(options.as_ref().clone(), plan.seed))?,
+            Choice::ActorCritic(control) => match &control.problem {
+                Problem::Family(family, net) => {
+                    job.run(session, is_new, on_family((family, net), &control.options, plan.seed)?)?
                 }
-            }
+                Problem::Atari(atari, net) => {
+                    job.run(session, is_new, on_atari::<f32>((atari, net), &control.options, plan.seed)?)?
+                }
+            },
         }
     }
     Ok(())
@@ -96,7 +92,7 @@ pub(super) fn task(family: &FamilyChoice, seed: u64) -> Result<Task, Failure> {
 }
 
 /// The actor-critic on one task of a family.
-fn on_family(
+pub(super) fn on_family(
     (family, network): (&FamilyChoice, &actor_critic::MlpShape),
     options: &actor_critic::Options,
     seed: u64,
@@ -105,7 +101,7 @@ fn on_family(
 }
 
 /// The actor-critic on an Atari game.
-fn on_atari<F: Real + Element>(
+pub(super) fn on_atari<F: Real + Element>(
     (atari, network): (&config::Atari, &actor_critic::ConvShape),
     options: &actor_critic::Options,
     seed: u64,

@@ -144,7 +144,7 @@ pub fn parse(text: &str, source: &str, format: tree::Format, overrides: &Overrid
 }
 
 /// `family = "NAME"` and `atari = "GAME"` are short for their sections.
-fn expand(table: &mut toml::Table) {
+pub(super) fn expand(table: &mut toml::Table) {
     for (section, key) in [("family", "name"), ("atari", "game")] {
         if let Some(toml::Value::String(name)) = table.get(section) {
             let short = toml::Table::from_iter([(key.to_string(), toml::Value::String(name.clone()))]);
@@ -370,6 +370,12 @@ pub fn is_online_in(text: &str, format: tree::Format) -> bool {
 pub(super) fn is_own(table: &toml::Table) -> bool {
     let is_section = |key: &str| table.get(key).is_some_and(toml::Value::is_table);
     table.contains_key("updates") && ["gamma", "lambda", "actors", "task"].into_iter().any(is_section)
+}
+
+/// Whether a tree without `updates`, as a suite holds it, is meant for `online`.
+pub(super) fn is_part(table: &toml::Table) -> bool {
+    let is_section = |key: &str| table.get(key).is_some_and(toml::Value::is_table);
+    table.contains_key("atari") || ["gamma", "lambda", "actors", "task"].into_iter().any(is_section)
 }
 
 /// What to say where a configuration of `online` is given to another command.

@@ -1,9 +1,12 @@
 //! Suites for `compare`: arms, families and seeds at an equal budget of environment steps; file to validated [`Suite`].
 //!
+//! All runs of a suite are those of `train`, or all are those of `online` ([`Kind`]).
+//!
 //! The configuration of a run is its family's (preset, then `set`) with the arm's `set`, one point of the arm's `grid` and the
 //! seed. An arm with a `preset` takes the whole learner (every section but `[family]`) from there; the family's `set` still
-//! applies to it. Every configuration passes the checks of `train` before anything runs.
+//! applies to it. Every configuration passes the checks of `train` (or of `online`) before anything runs.
 
+mod lifetime;
 pub mod raw;
 mod read;
 mod resolve;
@@ -12,7 +15,7 @@ mod smoke;
 
 pub use resolve::resolved;
 
-use super::{Error, Loaded, Overrides, overrides, tree};
+use super::{Error, Loaded, Overrides, online, overrides, tree};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
@@ -41,14 +44,24 @@ impl Select {
     }
 }
 
+/// What the runs of a suite are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Runs of `train`: policies that adapt to the tasks of a family.
+    Train,
+    /// Runs of `online`: an actor-critic in the lifetime of one task.
+    Online,
+}
+
 /// Evaluation along each run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evaluate {
-    /// Evaluations along the budget, besides the one before training.
+    /// Evaluations along the budget, besides the one before training; of a run of `online`, the parts of the budget over which
+    /// the returns of its own episodes are averaged.
     pub points: usize,
-    /// Fresh tasks of each evaluation.
+    /// Fresh tasks of each evaluation; 1 for a run of `online`.
     pub tasks: usize,
-    /// Measuring episodes per task, before and after adaptation.
+    /// Measuring episodes per task, before and after adaptation; of a run of `online`, episodes before and after training.
     pub episodes: usize,
     /// Exact V_zeta where the family can be enumerated.
     pub exact: bool,
@@ -106,6 +119,8 @@ pub struct Cell {
 pub struct Suite {
     /// Name.
     pub name: String,
+    /// What its runs are.
+    pub kind: Kind,
     /// What it costs, in words.
     pub cost: Option<String>,
     /// Score that settings are chosen by.
@@ -159,8 +174,8 @@ pub fn load(name: &str, smoke: bool) -> Result<Suite, Error> {
 pub fn parse(text: &str, source: &str, format: tree::Format, base: &Path, smoke: bool) -> Result<Suite, Error> {
     let error = |key: String, message: String| Error { source: source.to_string(), key, message };
     let table = tree::parse(text, format).map_err(|message| error(String::new(), message))?;
-    if super::online::is_own(&table) {
-        return Err(error(String::new(), super::online::FOREIGN.into()));
+    if online::is_own(&table) {
+        return Err(error(String::new(), online::FOREIGN.into()));
     }
     let mut raw = raw::Raw::from_table(table).map_err(|f| error(f.key, f.message))?;
     if smoke {
@@ -190,6 +205,21 @@ impl Suite {
     /// Names suite, arm, family and key.
     pub fn plan(&self, family: usize, arm: usize, setting: &Setting, seed: u64) -> Result<Loaded, Error> {
         plan(&self.source, &self.families[family], &self.arms[arm], setting, seed, self.shrink)
+    }
+
+    /// Whether any run needs the Atari emulator.
+    pub fn plays_atari(&self) -> bool {
+        self.kind == Kind::Online && self.families.iter().any(|f| f.config.contains_key("atari"))
+    }
+
+    /// Plan of one run of a suite of [`Kind::Online`], through every check of `online`: as many updates as the budget holds.
+    ///
+    /// # Errors
+    /// Names suite, arm, family and key.
+    pub fn online_plan(&self, family: usize, arm: usize, setting: &Setting, seed: u64) -> Result<online::Plan, Error> {
+        let family = &self.families[family];
+        lifetime::plan(&self.source, family, &self.arms[arm], setting, seed)
+            .map(|plan| lifetime::within(plan, family.budget))
     }
 }
 

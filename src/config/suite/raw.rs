@@ -86,11 +86,13 @@ pub struct Family {
     pub name: Option<String>,
     /// Training configuration it starts from: a preset, or a file beside the suite.
     pub preset: Option<String>,
+    /// The same for a suite of runs of `online`: a configuration of `online`, or a file beside the suite.
+    pub online: Option<String>,
     /// Environment steps each run may spend.
     pub budget: Option<u64>,
     /// Returns that count as 0 and 1 when families are pooled.
     pub score: Option<Score>,
-    /// The same as a `preset`, written out.
+    /// The same as a `preset` or a configuration of `online`, written out.
     pub config: Option<Table>,
     /// Section `[family]` of the training configuration.
     pub family: Option<Table>,
@@ -116,9 +118,11 @@ pub struct Arm {
     pub name: Option<String>,
     /// Training configuration whose learner replaces that of the family's: a preset, or a file beside the suite.
     pub preset: Option<String>,
+    /// The same for a suite of runs of `online`.
+    pub online: Option<String>,
     /// Families it runs on; all by default.
     pub families: Option<Vec<String>>,
-    /// The same as a `preset`, written out.
+    /// The same as a `preset` or a configuration of `online`, written out.
     pub config: Option<Table>,
     /// Changed keys, dotted or nested.
     pub set: Table,

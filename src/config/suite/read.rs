@@ -1,7 +1,7 @@
-//! Raw mirror to suite: defaults, ranges, and every configuration of every run through the checks of `train`.
+//! Raw mirror to suite: defaults, ranges, and every configuration of every run through the checks of `train` or `online`.
 
-use super::{Arm, Cell, Evaluate, Family, Setting, Suite, plan, raw, smoke};
-use crate::config::{self, Error, Fault, checks, cost, explain, overrides, preset, tree};
+use super::{Arm, Cell, Evaluate, Family, Kind, Setting, Suite, lifetime, plan, raw, smoke};
+use crate::config::{self, Error, Fault, checks, cost, explain, online, overrides, preset, tree};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -16,29 +16,31 @@ const MAX_EVALUATION: usize = 1_000_000;
 /// Keys that the suite itself sets.
 const OWN_KEYS: [&str; 3] = ["name", "seed", "iterations"];
 
-type Checked<T> = Result<T, Fault>;
+pub(super) type Checked<T> = Result<T, Fault>;
 
 /// The suite that `raw` means.
 pub(super) fn suite(raw: raw::Raw, source: &str, base: &Path) -> Result<Suite, Error> {
     let blame = |f: Fault| Error { source: source.to_string(), key: f.key, message: f.message };
     let stem = Path::new(source).file_stem().map_or("suite".to_string(), |s| s.to_string_lossy().into_owned());
-    let evaluate = evaluate(&raw.evaluate).map_err(blame)?;
     let name = path_name("name", Some(raw.name.as_ref().unwrap_or(&stem))).map_err(blame)?;
     // budgets may follow from the iterations of a shrunk suite, so they come last
+    let kind = kind(&raw).map_err(blame)?;
+    let evaluate = evaluate(&raw.evaluate, kind).map_err(blame)?;
     let mut families = Vec::new();
     for (i, family) in raw.families.iter().enumerate() {
-        families.push(read_family(i, family, raw.budget, base).map_err(blame)?);
+        families.push(read_family(i, family, kind, raw.budget, base).map_err(blame)?);
     }
     distinct("families", families.iter().map(|f| f.name.as_str())).map_err(blame)?;
     let mut arms = Vec::new();
     for (i, arm) in raw.arms.iter().enumerate() {
-        arms.push(read_arm(i, arm, &families, base).map_err(blame)?);
+        arms.push(read_arm(i, arm, kind, &families, base).map_err(blame)?);
     }
     distinct("arms", arms.iter().map(|a| a.name.as_str())).map_err(blame)?;
     let tuned = arms.iter().any(|a| a.grid.iter().any(|(_, values)| values.len() > 1));
     seeds(&raw.seeds, tuned).map_err(blame)?;
     let mut suite = Suite {
         name,
+        kind,
         cost: raw.cost,
         select: raw.select.unwrap_or_default(),
         report_grid: raw.report_grid.unwrap_or(false),
@@ -56,7 +58,10 @@ pub(super) fn suite(raw: raw::Raw, source: &str, base: &Path) -> Result<Suite, E
         let message = format!("no arm runs on `{}`", suite.families[f].name);
         return Err(blame(Fault::new(format!("families[{f}]"), message)));
     }
-    cells(&mut suite)?;
+    match kind {
+        Kind::Train => cells(&mut suite)?,
+        Kind::Online => lifetime::cells(&mut suite)?,
+    }
     budgets(&mut suite)?;
     Ok(suite)
 }
@@ -121,8 +126,32 @@ fn seeds(seeds: &raw::Seeds, tuned: bool) -> Checked<()> {
     }
 }
 
-fn evaluate(raw: &raw::Evaluate) -> Checked<Evaluate> {
+/// What the runs are: those of `online` where a family has a configuration of `online`.
+pub(super) fn kind(raw: &raw::Raw) -> Checked<Kind> {
+    let is_online = |f: &raw::Family| f.online.is_some() || f.config.as_ref().is_some_and(online::is_part);
+    let Some(first) = raw.families.first() else { return Ok(Kind::Train) };
+    let kind = if is_online(first) { Kind::Online } else { Kind::Train };
+    match raw.families.iter().position(|f| is_online(f) != is_online(first)) {
+        None => Ok(kind),
+        Some(i) => {
+            let why = "runs of `train` and of `online` cannot be compared: give every family an `online` configuration, or none";
+            Err(Fault::new(format!("families[{i}]"), why))
+        }
+    }
+}
+
+fn evaluate(raw: &raw::Evaluate, kind: Kind) -> Checked<Evaluate> {
     let size = |key: &str, n: Option<usize>, default| checks::count(key, n.unwrap_or(default), MAX_EVALUATION);
+    if kind == Kind::Online {
+        let why = "has no meaning for runs of `online`, which have one task and log their own gap; leave it out";
+        let idle = [("tasks", raw.tasks.is_some()), ("exact", raw.exact.is_some()), ("gap", raw.gap.is_some())];
+        if let Some((key, _)) = idle.into_iter().find(|(_, is_given)| *is_given) {
+            return Err(Fault::new(format!("evaluate.{key}"), why));
+        }
+        let [points, episodes] =
+            [size("evaluate.points", raw.points, 20)?, size("evaluate.episodes", raw.episodes, 30)?];
+        return Ok(Evaluate { points, tasks: 1, episodes, exact: false, gap: false });
+    }
     Ok(Evaluate {
         points: size("evaluate.points", raw.points, 10)?,
         tasks: size("evaluate.tasks", raw.tasks, 40)?,
@@ -130,6 +159,33 @@ fn evaluate(raw: &raw::Evaluate) -> Checked<Evaluate> {
         exact: raw.exact.unwrap_or(true),
         gap: raw.gap.unwrap_or(false),
     })
+}
+
+/// The tree in a file that the key names.
+pub(super) fn from_file(key: &str, path: &Path) -> Checked<Table> {
+    let text = config::read_text(path).map_err(|e| Fault::new(key, e.to_string()))?;
+    tree::parse(&text, tree::Format::of(path)).map_err(|m| Fault::new(key, format!("{}: {m}", path.display())))
+}
+
+/// The starting point of a family or an arm; the keys of the other kind are refused.
+fn start(
+    at: &str,
+    kind: Kind,
+    [preset, online]: [Option<&str>; 2],
+    config: Option<&Table>,
+    base: &Path,
+) -> Checked<Table> {
+    let foreign = |key: &str, why: &str| Err(Fault::new(format!("{at}.{key}"), why));
+    match kind {
+        Kind::Train if online.is_some() => {
+            foreign("online", "belongs to a suite of runs of `online`; here it is `preset`")
+        }
+        Kind::Online if preset.is_some() => {
+            foreign("preset", "belongs to a suite of runs of `train`; here it is `online`")
+        }
+        Kind::Train => configuration(at, preset, config, base),
+        Kind::Online => lifetime::configuration(at, online, config, base),
+    }
 }
 
 /// The training configuration of `preset` (an embedded one, or a file in `base`) or `config`; empty without either.
@@ -141,10 +197,8 @@ fn configuration(at: &str, name: Option<&str>, config: Option<&Table>, base: &Pa
         (None, config) => config.cloned().unwrap_or_default(),
         (Some(name), None) if name.ends_with(".toml") || name.ends_with(".json") => {
             let path = base.join(name);
-            let text = config::read_text(&path).map_err(|e| Fault::new(&key, e.to_string()))?;
             base = path.parent().unwrap_or(Path::new(".")).to_path_buf();
-            tree::parse(&text, tree::Format::of(&path))
-                .map_err(|m| Fault::new(&key, format!("{}: {m}", path.display())))?
+            from_file(&key, &path)?
         }
         (Some(name), None) => {
             let Some(text) = preset::text(name) else {
@@ -173,27 +227,33 @@ fn dotted(prefix: &str, table: &Table, out: &mut Vec<(String, Value)>) {
     }
 }
 
-fn changes(at: &str, table: &Table, is_arm: bool) -> Checked<Vec<(String, Value)>> {
+fn changes(at: &str, table: &Table, kind: Kind, is_arm: bool) -> Checked<Vec<(String, Value)>> {
     let mut list = Vec::new();
     dotted("", table, &mut list);
+    let (own, task, length): (&[&str], &[&str], _) = match kind {
+        Kind::Train => (&OWN_KEYS, &["family", "file"], "iterations"),
+        Kind::Online => (&lifetime::OWN_KEYS, &lifetime::TASK, "updates"),
+    };
     for (key, _) in &list {
         let section = key.split('.').next().unwrap_or_default();
-        if OWN_KEYS.contains(&key.as_str()) {
-            let message = format!("`{key}` is set by the suite: its seeds, and its budget in place of iterations");
+        if own.contains(&key.as_str()) {
+            let message = format!("`{key}` is set by the suite: its seeds, and its budget in place of {length}");
             return Err(Fault::new(at, message));
         }
-        if is_arm && (section == "family" || section == "file") {
-            let message = format!("`{key}`: an arm cannot change the family, or the arms would not share their tasks");
+        if is_arm && task.contains(&section) {
+            let message =
+                format!("`{key}`: an arm cannot change the {}, or the arms would not share their tasks", task[0]);
             return Err(Fault::new(at, message));
         }
     }
     Ok(list)
 }
 
-fn read_family(i: usize, raw: &raw::Family, budget: Option<u64>, base: &Path) -> Checked<Family> {
+fn read_family(i: usize, raw: &raw::Family, kind: Kind, budget: Option<u64>, base: &Path) -> Checked<Family> {
     let at = format!("families[{i}]");
     let name = path_name(&format!("{at}.name"), raw.name.as_ref())?;
-    let mut config = configuration(&at, raw.preset.as_deref(), raw.config.as_ref(), base)?;
+    let starts = [raw.preset.as_deref(), raw.online.as_deref()];
+    let mut config = start(&at, kind, starts, raw.config.as_ref(), base)?;
     if let Some(section) = &raw.family {
         config.insert("family".into(), Value::Table(section.clone()));
     }
@@ -206,9 +266,20 @@ fn read_family(i: usize, raw: &raw::Family, budget: Option<u64>, base: &Path) ->
         Some(_) => return Err(Fault::new(format!("{at}.score"), "must be finite numbers, `low` below `high`")),
         None => None,
     };
-    let mut set = changes(&format!("{at}.set"), &raw.set, false)?;
-    for (key, value) in set.extract_if(.., |(key, _)| key == "file" || key == "family" || key.starts_with("family.")) {
+    let mut set = changes(&format!("{at}.set"), &raw.set, kind, false)?;
+    let is_task = |key: &str| {
+        let section = key.split('.').next().unwrap_or_default();
+        key == "file" || section == "family" || (kind == Kind::Online && lifetime::TASK.contains(&section))
+    };
+    for (key, value) in set.extract_if(.., |(key, _)| is_task(key)) {
         overrides::insert(&mut config, &key, &value).map_err(|m| Fault::new(format!("{at}.set.{key}"), m))?;
+    }
+    if kind == Kind::Online {
+        online::expand(&mut config);
+        if config.contains_key("task") {
+            return Err(Fault::new(format!("{at}.online"), lifetime::SMALL));
+        }
+        return Ok(Family { name, budget, score, config, set });
     }
     tree::normalise(&mut config, base).map_err(|f| Fault::new(format!("{at}.set.{}", f.key), f.message))?;
     if !config.contains_key("family") {
@@ -218,14 +289,14 @@ fn read_family(i: usize, raw: &raw::Family, budget: Option<u64>, base: &Path) ->
     Ok(Family { name, budget, score, config, set })
 }
 
-fn read_arm(i: usize, raw: &raw::Arm, families: &[Family], base: &Path) -> Checked<Arm> {
+fn read_arm(i: usize, raw: &raw::Arm, kind: Kind, families: &[Family], base: &Path) -> Checked<Arm> {
     let at = format!("arms[{i}]");
     let name = path_name(&format!("{at}.name"), raw.name.as_ref())?;
-    let config = match (&raw.preset, &raw.config) {
-        (None, None) => None,
-        (preset, config) => {
-            let mut table = configuration(&at, preset.as_deref(), config.as_ref(), base)?;
-            table.remove("family");
+    let config = match (&raw.preset, &raw.online, &raw.config) {
+        (None, None, None) => None,
+        (preset, online, config) => {
+            let mut table = start(&at, kind, [preset.as_deref(), online.as_deref()], config.as_ref(), base)?;
+            lifetime::TASK.iter().for_each(|section| drop(table.remove(*section)));
             Some(table)
         }
     };
@@ -238,8 +309,8 @@ fn read_arm(i: usize, raw: &raw::Arm, families: &[Family], base: &Path) -> Check
     if on.is_empty() {
         return Err(Fault::new(format!("{at}.families"), "names no family; leave the key out to run on all"));
     }
-    let set = changes(&format!("{at}.set"), &raw.set, true)?;
-    let grid = grid(&format!("{at}.grid"), &raw.grid)?;
+    let set = changes(&format!("{at}.set"), &raw.set, kind, true)?;
+    let grid = grid(&format!("{at}.grid"), &raw.grid, kind)?;
     if let Some((key, _)) = grid.iter().find(|(key, _)| set.iter().any(|(k, _)| k == key)) {
         return Err(Fault::new(format!("{at}.grid"), format!("`{key}` is in `set` too; give it once")));
     }
@@ -253,9 +324,9 @@ fn position(key: &str, name: &str, families: &[Family]) -> Checked<usize> {
     })
 }
 
-fn grid(at: &str, table: &Table) -> Checked<Vec<(String, Vec<f64>)>> {
+fn grid(at: &str, table: &Table, kind: Kind) -> Checked<Vec<(String, Vec<f64>)>> {
     let mut grid: Vec<(String, Vec<f64>)> = Vec::new();
-    for (key, value) in changes(at, table, true)? {
+    for (key, value) in changes(at, table, kind, true)? {
         let Value::Array(list) = &value else {
             return Err(Fault::new(
                 at,
@@ -289,7 +360,7 @@ fn grid(at: &str, table: &Table) -> Checked<Vec<(String, Vec<f64>)>> {
 }
 
 /// Every point of a grid; the last key changes fastest.
-fn points(grid: &[(String, Vec<f64>)]) -> Vec<Setting> {
+pub(super) fn points(grid: &[(String, Vec<f64>)]) -> Vec<Setting> {
     let mut all: Vec<Setting> = vec![Vec::new()];
     for (key, values) in grid {
         let with = |point: &Setting| {
@@ -352,8 +423,9 @@ fn idle(loaded: &config::Loaded, family: &Family, arm: &Arm) -> Result<Vec<Strin
 
 /// Checks that every budget holds at least one iteration of every arm; a shrunk suite without one gets a few.
 fn budgets(suite: &mut Suite) -> Result<(), Error> {
+    let unrolls = if suite.kind == Kind::Online { lifetime::LEAST } else { 1 };
     for (f, family) in suite.families.iter_mut().enumerate() {
-        let steps = |cell: &Cell| cell.steps_per_iteration.iter().copied().max().unwrap_or(0);
+        let steps = |cell: &Cell| unrolls * cell.steps_per_iteration.iter().copied().max().unwrap_or(0);
         let on = || suite.cells.iter().filter(move |c| c.family == f);
         if family.budget == 0 && suite.shrink {
             family.budget = on().map(steps).max().unwrap_or(0).saturating_mul(smoke::ITERATIONS);

@@ -1,7 +1,7 @@
 //! Suite back to a file that needs no other: presets and files written out, `--smoke` applied.
 
 use super::raw;
-use super::{Suite, number};
+use super::{Kind, Suite, number};
 use crate::config::{Error, tree};
 use toml::{Table, Value};
 
@@ -27,7 +27,7 @@ pub fn resolved(suite: &Suite) -> Result<String, Error> {
         grid: a.grid.iter().map(|(key, list)| (key.clone(), values(list))).collect::<Table>(),
         ..raw::Arm::default()
     });
-    let e = suite.evaluate;
+    let (e, adapts) = (suite.evaluate, suite.kind == Kind::Train);
     let raw = raw::Raw {
         name: Some(suite.name.clone()),
         cost: suite.cost.clone(),
@@ -37,10 +37,10 @@ pub fn resolved(suite: &Suite) -> Result<String, Error> {
         seeds: raw::Seeds { tuning: suite.tuning.clone(), reporting: suite.reporting.clone() },
         evaluate: raw::Evaluate {
             points: Some(e.points),
-            tasks: Some(e.tasks),
+            tasks: adapts.then_some(e.tasks),
             episodes: Some(e.episodes),
-            exact: Some(e.exact),
-            gap: Some(e.gap),
+            exact: adapts.then_some(e.exact),
+            gap: adapts.then_some(e.gap),
         },
         families: families.collect(),
         arms: arms.collect(),

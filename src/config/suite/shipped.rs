@@ -10,7 +10,7 @@ macro_rules! suites {
     };
 }
 
-suites!("analytic", "bandits", "classic-control", "navigation", "tabular");
+suites!("analytic", "atari-meta", "bandits", "classic-control", "navigation", "online-cartpole", "tabular");
 
 /// Text of the suite `name`.
 pub fn text(name: &str) -> Option<&'static str> {

@@ -17,7 +17,9 @@ pub(super) fn shrink(raw: &mut Raw) {
         std::array::from_fn(|i| asked[i].unwrap_or(CAPS[i]).max(1));
     let least = |value: &mut Option<usize>, cap: usize| *value = Some(value.map_or(cap, |v| v.min(cap)));
     least(&mut raw.evaluate.points, points);
-    least(&mut raw.evaluate.tasks, tasks);
+    if super::read::kind(raw) == Ok(super::Kind::Train) {
+        least(&mut raw.evaluate.tasks, tasks);
+    }
     least(&mut raw.evaluate.episodes, episodes);
     raw.seeds.tuning.truncate(tuning);
     raw.seeds.reporting.truncate(reporting);

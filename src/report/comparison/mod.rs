@@ -56,6 +56,8 @@ impl Scale {
 /// Everything the report says about the arms of a suite.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
+    /// Whether the runs are those of `online`, which do not adapt to tasks.
+    pub online: bool,
     /// Arms in the suite's order.
     pub arms: Vec<String>,
     /// Per family and arm, in the suite's order; only those with a reporting record.
@@ -138,13 +140,23 @@ pub fn compare(suite: &SuiteDir) -> Comparison {
         notes.push(text);
     }
     let pooled = pooled::pool(&suite.info.arms, &cells, &scales, &mut notes);
-    Comparison { arms: suite.info.arms.clone(), cells, scales, pooled, notes }
+    Comparison { online: suite.info.online, arms: suite.info.arms.clone(), cells, scales, pooled, notes }
+}
+
+/// When the score of a run is taken: of `train` (and `compare` on it), or of `online`.
+pub fn when(online: bool) -> &'static str {
+    if online { "after training" } else { "after adaptation" }
 }
 
 /// Fewest seeds at which percentile bootstrap intervals are taken as they are.
 const FEW: usize = 10;
 
 impl Comparison {
+    /// When the score of a run is taken.
+    pub fn when(&self) -> &'static str {
+        when(self.online)
+    }
+
     /// Families on which arms have runs that are not pooled with the others, each compared on its own.
     pub fn apart(&self) -> Vec<Comparison> {
         let pooled = |cell: &Cell| {
@@ -162,7 +174,7 @@ impl Comparison {
         let cells: Vec<Cell> = self.cells.iter().filter(|c| c.family == scale.family).cloned().collect();
         let (scales, mut notes) = (vec![scale.clone()], Vec::new());
         let pooled = pooled::pool(&self.arms, &cells, &scales, &mut notes);
-        Comparison { arms: self.arms.clone(), cells, scales, pooled, notes }
+        Comparison { online: self.online, arms: self.arms.clone(), cells, scales, pooled, notes }
     }
 
     /// Fewest runs behind a score of the arms that are compared; `None` without any.

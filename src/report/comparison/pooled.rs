@@ -74,7 +74,8 @@ pub struct Pooled {
     pub pairs: Vec<Pair>,
 }
 
-fn statistic(scores: &[Vec<f64>], f: fn(&[Vec<f64>]) -> f64) -> Statistic {
+/// A statistic of a score matrix with its interval.
+pub fn statistic(scores: &[Vec<f64>], f: fn(&[Vec<f64>]) -> f64) -> Statistic {
     let mut rng = Address::new(0, Purpose::Statistics).stream();
     Statistic { value: f(scores), interval: stratified::interval(scores, &f, RESAMPLES, &mut rng) }
 }

@@ -80,18 +80,18 @@ pub fn sentences(comparison: &Comparison) -> [String; 3] {
     let name = |p: &Pair| pooled.arms[p.second].arm.clone();
     let (beaten, open): (Vec<&Pair>, Vec<&Pair>) = against.iter().partition(|p| p.sign() > 0);
     let names = |pairs: &[&Pair]| list(&pairs.iter().map(|p| name(p)).collect::<Vec<_>>());
-    let grounds = grounds(comparison, pooled);
+    let (grounds, when) = (grounds(comparison, pooled), comparison.when());
     let who = if open.is_empty() {
-        format!("`{}` won: its mean score after adaptation is above that of {} ({grounds}).", best.arm, names(&beaten))
+        format!("`{}` won: its mean score {when} is above that of {} ({grounds}).", best.arm, names(&beaten))
     } else if beaten.is_empty() {
         format!(
-            "No arm won: `{}` has the highest mean score after adaptation but cannot be told apart from {} ({grounds}).",
+            "No arm won: `{}` has the highest mean score {when} but cannot be told apart from {} ({grounds}).",
             best.arm,
             names(&open)
         )
     } else {
         format!(
-            "No single arm won: `{}` has the highest mean score after adaptation and is above {}, but it cannot be told apart \
+            "No single arm won: `{}` has the highest mean score {when} and is above {}, but it cannot be told apart \
              from {} ({grounds}).",
             best.arm,
             names(&beaten),

@@ -109,7 +109,7 @@ impl OnlineRun {
     }
 
     /// Names of the learned meta-parameters, in the order of the logits.
-    fn learned(&self) -> Vec<Tunable> {
+    pub fn learned(&self) -> Vec<Tunable> {
         self.tunables().into_iter().filter(|s| s.mode == "meta").map(|s| s.tunable).collect()
     }
 }

@@ -17,7 +17,7 @@ pub fn figures(suite: &SuiteDir, comparison: &Comparison) -> Vec<Figure> {
         let arms = arms(suite, comparison, &family.name);
         let settings: Vec<_> = arms.iter().map(|a| (a.name, a.setting)).collect();
         let differing = objectives::differing(recorded.as_ref(), &family.name, &settings);
-        figures.push(learning(family, &arms));
+        figures.push(learning(family, &arms, suite.info.online));
         figures.push(values(family, &arms, &differing));
         figures.push(gaps(family, &arms, &differing));
         figures.extend(sensitivity(suite, comparison, family));
@@ -75,17 +75,26 @@ fn seeds(arms: &[Arm<'_>]) -> String {
     text
 }
 
-fn learning(family: &FamilyInfo, arms: &[Arm<'_>]) -> Figure {
+fn learning(family: &FamilyInfo, arms: &[Arm<'_>], online: bool) -> Figure {
+    let (what, axis) = match online {
+        true => (
+            "Mean undiscounted return: of whole episodes before and after training, between them of the run's own episodes",
+            "return",
+        ),
+        false => {
+            ("Mean undiscounted return after adaptation, over evaluation tasks and seeds", "return after adaptation")
+        }
+    };
     Figure {
         name: format!("learning-{}", slug(&family.name)),
         title: format!("Learning curves: {}", family.name),
         caption: format!(
-            "Mean undiscounted return after adaptation, over evaluation tasks and seeds; {}. Bands: 95 % t-intervals over seeds. \
+            "{what}; {}. Bands: 95 % t-intervals over seeds. \
              Arms share seeds and tasks, so bands may overlap although arms differ: the paired differences say so.",
             seeds(arms)
         ),
         x: Axis::linear(STEPS.0, STEPS.1),
-        y: Axis::linear("return after adaptation (reward)", "return_after"),
+        y: Axis::linear(&format!("{axis} (reward)"), "return_after"),
         counted: "seeds",
         series: arms.iter().map(|a| series(a, |p| Some(p.after))).collect(),
     }
@@ -146,6 +155,7 @@ fn sensitivity(suite: &SuiteDir, comparison: &Comparison, family: &FamilyInfo) -
             keys.push(key.clone());
         }
     }
+    let when = comparison.when();
     let figure = |key: &String| {
         let of_arm = |(index, arm): (usize, &String)| {
             let chosen =
@@ -161,11 +171,11 @@ fn sensitivity(suite: &SuiteDir, comparison: &Comparison, family: &FamilyInfo) -
             name: format!("sensitivity-{}-{}", slug(&family.name), slug(key)),
             title: format!("Sensitivity to {key}: {}", family.name),
             caption: format!(
-                "Final return after adaptation on the tuning seeds (at most n = {n} per value), mean over those that finished, with \
+                "Final return {when} on the tuning seeds (at most n = {n} per value), mean over those that finished, with \
                  95 % t-intervals over seeds; where an arm has further grid keys they are as chosen. The CSV counts finished runs."
             ),
             x: if positive { Axis::log(key, key) } else { Axis::linear(key, key) },
-            y: Axis::linear("return after adaptation (reward)", "return_after"),
+            y: Axis::linear(&format!("return {when} (reward)"), "return_after"),
             counted: "seeds",
             series,
         }

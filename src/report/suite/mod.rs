@@ -1,6 +1,7 @@
 //! The section of a suite: who won, per family and pooled, with curves and sensitivity, and what is not there yet.
 
 pub mod curves;
+pub mod lifetimes;
 pub mod objectives;
 pub mod pooled;
 pub mod tables;
@@ -17,6 +18,13 @@ pub fn section(suite: &SuiteDir) -> Section {
     let mut figures: Vec<_> = pooled::figures(&comparison).into_iter().collect();
     figures.extend(curves::figures(suite, &comparison));
     let mut missing = missing(suite);
+    let mut tables = tables::tables(suite, &comparison);
+    if suite.info.online {
+        tables.splice(0..0, lifetimes::tables(suite, &comparison));
+        let (traces, unread) = lifetimes::traces(suite, &comparison);
+        figures.extend(traces);
+        missing.extend(unread);
+    }
     let mut sentences = verdict::sentences(&comparison).to_vec();
     if is_partial(suite) && comparison.pooled.is_some() {
         sentences[0] = format!("So far, with part of the runs: {}", sentences[0]);
@@ -31,7 +39,7 @@ pub fn section(suite: &SuiteDir) -> Section {
         name: super::figure::slug(&suite.info.name),
         missing,
         sentences,
-        tables: tables::tables(suite, &comparison),
+        tables,
         figures,
         reading: reading(&comparison),
         provenance: provenance(suite),
@@ -104,11 +112,19 @@ fn lacking(suite: &SuiteDir, arm: &str, family: &str) -> Option<String> {
 }
 
 fn reading(comparison: &comparison::Comparison) -> Vec<String> {
+    let score = match comparison.online {
+        true => {
+            "The score of a run is the mean undiscounted return of whole episodes with sampled actions after training (final), or \
+             the mean over the budget of the returns of its own episodes (area under the curve; their parameters change while they \
+             last)."
+        }
+        false => {
+            "The score of a run is its mean undiscounted return after adaptation on evaluation tasks that all arms share: at the \
+             end of the budget (final) or averaged over it (area under the curve)."
+        }
+    };
     let mut reading = vec![
-        "The score of a run is its mean undiscounted return after adaptation on evaluation tasks that all arms share: at the end \
-         of the budget (final) or averaged over it (area under the curve). A run that diverged scores as the worst finished \
-         reporting run of its family."
-            .to_string(),
+        format!("{score} A run that diverged scores as the worst finished reporting run of its family."),
         "Settings were chosen on tuning seeds; everything but the sensitivity figures shows held-out reporting seeds. Arms have \
          equal budgets of environment steps, not of time."
             .to_string(),

@@ -130,8 +130,9 @@ fn families(comparison: &Comparison) -> Table {
         name: "table-families".into(),
         title: "Each family".into(),
         caption: format!(
-            "Undiscounted return after adaptation (reward) on the reporting seeds at the chosen setting; means and differences with \
+            "Undiscounted return {} (reward) on the reporting seeds at the chosen setting; means and differences with \
              95 % t-intervals, IQM with bootstrap intervals. Differences are paired by seed, against the first arm.{}",
+            comparison.when(),
             comparison.narrow()
         ),
         columns: vec![
