@@ -58,7 +58,9 @@ fn main() {
     let mut rng = Rng::seed_from_u64(1);
     let make = |seed: usize| AtariEnv::new(&library, found, rules.clone(), seed as u32).expect("it starts");
     let mut envs: Vec<AtariEnv> = (0..count).map(make).collect();
-    envs.iter_mut().for_each(|env| env.reset(&mut rng).expect("a reset"));
+    for env in &mut envs {
+        env.reset(&mut rng).expect("a reset");
+    }
     let mut batch = vec![0u8; count * 4 * 84 * 84];
     let share = count.div_ceil(threads);
     let (mut totals, mut wall, mut cpu) = ((0, 0, 0), 0.0, 0.0);

@@ -105,10 +105,11 @@ Examples:
   stillpoint compare tabular --out runs/tabular --jobs 2
   stillpoint compare --resume --out runs/tabular         the runs that are missing, and no other
   stillpoint compare my-suite.toml --out runs/mine
+  stillpoint compare online-cartpole                     runs of `online`: learn nothing, lambda, gamma or both
 
-Shipped suites: analytic, bandits, classic-control, navigation, tabular; configs/README.md says what each shows and
-what it costs, and explains the format. A run that diverges or fails is a row of the result, not the end. Ctrl-C keeps
-the runs that are finished.";
+Shipped suites: analytic, bandits, classic-control, navigation, tabular; of runs of `online`: atari-meta, online-cartpole.
+configs/README.md says what each shows and what it costs, and explains the format. A run that diverges or fails is a row of
+the result, not the end. Ctrl-C keeps the runs that are finished, and where those of `online` stand.";
 
 const GRADIENT_EXAMPLES: &str = "\
 Examples:

@@ -5,6 +5,7 @@
 //! DIR/suite.json                        status, version, machine, runs planned
 //! DIR/runs/FAMILY/ARM/SETTING/SEED.json one [`RunRecord`] per run that ended (finished, diverged or failed);
 //!                                       a SETTING longer than 255 bytes is cut and ends in a hash of all of it
+//! DIR/runs/FAMILY/ARM/SETTING/SEED/     a run of `online` whole, as its own command leaves it ([`super::online`]), beside its record
 //! DIR/stillpoint.lock                   locked by the live process
 //! ```
 
@@ -35,6 +36,9 @@ pub enum Outcome {
 }
 
 /// One evaluation along a run, on tasks that all arms share.
+///
+/// Of a run of `online`, which does not adapt to tasks, `before` and `after` are the same: the mean return of whole episodes at the
+/// first and the last point, between them of the run's own episodes since the point before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Training environment steps spent so far (evaluation is not counted).

@@ -20,8 +20,8 @@ impl AtariWorld {
     /// # Errors
     /// The emulator's, in words.
     pub fn start(mut env: AtariEnv, rng: &mut Rng) -> Result<AtariWorld, String> {
-        env.reset(rng).map_err(|e| e.to_string())?;
-        Ok(AtariWorld { env, score: 0.0, last: Vec::new() })
+        let quiet = env.reset(rng).map_err(|e| e.to_string())?;
+        Ok(AtariWorld { env, score: f64::from(quiet.points), last: Vec::new() })
     }
 
     /// The game.
@@ -53,9 +53,13 @@ impl World for AtariWorld {
             self.append(&mut last);
             self.last = last;
         }
-        let finished = (step.game_over || step.truncated).then(|| std::mem::take(&mut self.score));
+        let mut finished = (step.game_over || step.truncated).then(|| std::mem::take(&mut self.score));
         if self.env.needs_reset() {
-            self.env.reset(rng).map_err(|e| e.to_string())?;
+            let quiet = self.env.reset(rng).map_err(|e| e.to_string())?;
+            if let (None, Some(points)) = (finished, quiet.finished) {
+                finished = Some(std::mem::take(&mut self.score) + f64::from(points)); // the last life was lost in the reset
+            }
+            self.score += f64::from(quiet.points);
         }
         Ok(Moment {
             reward: f64::from(step.reward),

@@ -58,6 +58,15 @@ pub struct AtariEnv {
 const NOOP: u8 = 0;
 const FIRE: u8 = 1;
 
+/// What the steps of a reset scored, which nobody chose and the learner does not see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quiet {
+    /// Points until the end of the game that was running, if it ended in the reset.
+    pub finished: Option<i32>,
+    /// Points of the game that is running now.
+    pub points: i32,
+}
+
 impl AtariEnv {
     /// Starts `game` on the loaded library; `seed` is that of the emulator's own (sticky) random stream.
     ///
@@ -141,19 +150,21 @@ impl AtariEnv {
     }
 
     /// Starts an episode: a new game with its no-ops, drawn from `rng`; or, with [`LifeLoss::Episode`] and a game that is
-    /// not over, the same game after one no-op step. Draws one number per new game if the protocol has no-ops.
+    /// not over, the same game after one no-op step. Draws one number per new game if the protocol has no-ops. What the steps
+    /// in it scored is no reward, but belongs to the games that they are of.
     ///
     /// # Errors
     /// The emulator's.
-    pub fn reset(&mut self, rng: &mut impl rand::Rng) -> Result<(), AtariError> {
+    pub fn reset(&mut self, rng: &mut impl rand::Rng) -> Result<Quiet, AtariError> {
+        let mut quiet = Quiet::default();
         if self.progress.ended || self.protocol.life_loss != LifeLoss::Episode {
             self.new_game(rng)?;
         } else {
-            self.quiet_step(NOOP, rng)?;
+            self.quiet_step(NOOP, rng, &mut quiet)?;
         }
         if self.protocol.fire_on_reset && self.actions.len() >= 3 && self.actions[1] == FIRE {
-            self.quiet_step(FIRE, rng)?;
-            self.quiet_step(self.actions[2], rng)?;
+            self.quiet_step(FIRE, rng, &mut quiet)?;
+            self.quiet_step(self.actions[2], rng, &mut quiet)?;
         }
         self.progress.stopped = false;
         match self.protocol.padding {
@@ -164,7 +175,7 @@ impl AtariEnv {
             }
         }
         self.push();
-        Ok(())
+        Ok(quiet)
     }
 
     fn new_game(&mut self, rng: &mut impl rand::Rng) -> Result<(), AtariError> {
@@ -186,9 +197,14 @@ impl AtariEnv {
     }
 
     /// A step whose reward nobody sees; starts a new game where it ends one.
-    fn quiet_step(&mut self, action: u8, rng: &mut impl rand::Rng) -> Result<(), AtariError> {
-        self.frames_of_step(action)?;
-        if self.progress.ended { self.new_game(rng) } else { Ok(()) }
+    fn quiet_step(&mut self, action: u8, rng: &mut impl rand::Rng, quiet: &mut Quiet) -> Result<(), AtariError> {
+        quiet.points += self.frames_of_step(action)?.raw_reward;
+        if !self.progress.ended {
+            return Ok(());
+        }
+        let points = std::mem::take(&mut quiet.points);
+        quiet.finished.get_or_insert(points);
+        self.new_game(rng)
     }
 
     /// One frame, and whether a life was lost in it.

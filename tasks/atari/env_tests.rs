@@ -164,6 +164,25 @@ fn life_loss_by_protocol() {
 }
 
 #[test]
+fn points_of_a_reset_belong_to_their_games() {
+    let protocol = Protocol { life_loss: LifeLoss::Episode, fire_on_reset: true, ..plain() };
+    let lost_at = |over_at| {
+        let mut env = toy(&[2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1], over_at, protocol.clone());
+        // FIRE pays 1 + 2 + 3 + 4; the third action pays nothing
+        assert_eq!(env.reset(&mut rng()), Ok(Quiet { finished: None, points: 10 }));
+        assert!(!env.step(0).expect("a step").terminated);
+        assert!(env.step(0).expect("frames 13 to 16").terminated && env.needs_reset());
+        (env.reset(&mut rng()).expect("it resets"), env.frames())
+    };
+    // a no-op, then FIRE in frames 21 to 24
+    assert_eq!(lost_at(1000), (Quiet { finished: None, points: 21 + 22 + 23 + 24 }, 28));
+    // the game ends in frame 22: what follows is another's
+    assert_eq!(lost_at(22), (Quiet { finished: Some(21 + 22), points: 0 }, 4));
+    // it ends in the no-op: the other game gets FIRE in frames 1 to 4
+    assert_eq!(lost_at(18), (Quiet { finished: Some(0), points: 10 }, 8));
+}
+
+#[test]
 fn the_cap_truncates_and_does_not_terminate() {
     let mut env = toy(&[3], 1000, Protocol { max_frames: 10, ..plain() });
     env.reset(&mut rng()).expect("it resets");

@@ -233,8 +233,9 @@ impl Directory {
         if info.status == Status::Interrupted {
             let jobs = request.jobs.map(|n| format!(" --jobs {n}")).unwrap_or_default();
             return Err(Failure::Interrupted(format!(
-                "interrupted: {done} of {} runs are done and kept; go on with: stillpoint compare --resume --out {dir}{jobs}",
-                info.planned
+                "interrupted: {done} of {} runs are done and kept{}; go on with: stillpoint compare --resume --out {dir}{jobs}",
+                info.planned,
+                if info.online { ", the others go on where they stand" } else { "" }
             )));
         }
         let text = table::text(&SuiteDir {

@@ -12,6 +12,9 @@ use toml::{Table, Value};
 /// Keys that the suite itself sets, or that have no use in it.
 pub(super) const OWN_KEYS: [&str; 5] = ["name", "seed", "updates", "twin", "average"];
 
+/// Frames after which a game of a shrunk suite ends.
+const SHORT: i64 = 1000;
+
 /// Why small tasks are refused.
 pub(super) const SMALL: &str =
     "the small tasks of section [task] have no environment steps to spend: a suite compares actor-critics";
@@ -52,6 +55,7 @@ pub(super) fn plan(
     arm: &Arm,
     setting: &[(String, f64)],
     seed: u64,
+    shrink: bool,
 ) -> Result<Plan, Error> {
     let source = format!("{source}: arm `{}` on family `{}`", arm.name, family.name);
     let error = |key: &str, message: String| Error { source: source.clone(), key: key.to_string(), message };
@@ -64,6 +68,9 @@ pub(super) fn plan(
     let setting = setting.iter().map(|(key, x)| (key.clone(), number(*x)));
     for (key, value) in family.set.iter().chain(&arm.set).cloned().chain(setting) {
         overrides::insert(&mut table, &key, &value).map_err(|message| error(&key, message))?;
+    }
+    if shrink && let Some(Value::Table(atari)) = table.get_mut("atari") {
+        atari.insert("max_frames".into(), Value::Integer(SHORT));
     }
     if !TUNABLES.iter().any(|key| is_learned(&table, key)) {
         table.remove("meta");
@@ -139,7 +146,7 @@ pub(super) fn cells(suite: &mut Suite) -> Result<(), Error> {
             let mut cell =
                 Cell { family: f, arm: a, settings: points(&arm.grid), steps_per_iteration: Vec::new(), parameters: 0 };
             for setting in &cell.settings {
-                let found = plan(&suite.source, family, arm, setting, seed)?;
+                let found = plan(&suite.source, family, arm, setting, seed, suite.shrink)?;
                 let control = control(&found).map_err(|message| Error {
                     source: suite.source.clone(),
                     key: format!("families[{f}]"),

@@ -218,7 +218,7 @@ impl Suite {
     /// Names suite, arm, family and key.
     pub fn online_plan(&self, family: usize, arm: usize, setting: &Setting, seed: u64) -> Result<online::Plan, Error> {
         let family = &self.families[family];
-        lifetime::plan(&self.source, family, &self.arms[arm], setting, seed)
+        lifetime::plan(&self.source, family, &self.arms[arm], setting, seed, self.shrink)
             .map(|plan| lifetime::within(plan, family.budget))
     }
 }
