@@ -5,9 +5,12 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A request to stop, as the iteration loop sees it.
+/// A request to stop, as the iteration loop sees it: of the user, or of another thread.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt {
+    user: Arc<AtomicBool>,
+    thread: Arc<AtomicBool>,
+}
 
 impl Interrupt {
     /// Takes over SIGINT and SIGTERM for the rest of the process.
@@ -16,7 +19,7 @@ impl Interrupt {
     /// The system refused.
     pub fn listen(quiet: bool) -> Result<Interrupt, Failure> {
         let interrupt = Interrupt::default();
-        let flag = Arc::clone(&interrupt.0);
+        let flag = Arc::clone(&interrupt.user);
         let signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]);
         let mut signals = signals.map_err(|e| Failure::Internal(format!("cannot listen for Ctrl-C: {e}")))?;
         let watch = move || {
@@ -35,13 +38,13 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Asks to stop, as a signal would.
+    /// Asks to stop; a signal after it is still the first.
     pub fn request(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.thread.store(true, Ordering::SeqCst);
     }
 
     /// Whether somebody asked to stop.
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.user.load(Ordering::SeqCst) || self.thread.load(Ordering::SeqCst)
     }
 }

@@ -30,7 +30,7 @@ pub struct Played {
 /// Plays the episodes of every player with sampled actions.
 ///
 /// Each player plays a fixed number of episodes to their end, so that short ones are not preferred. `watch` sees the first player's world
-/// before every step of its first episode.
+/// before every step of its first episode. `None` if `stop` said so before the end.
 ///
 /// # Errors
 /// An environment failed, in words.
@@ -39,7 +39,8 @@ pub fn play<F: Real, W: World, N: Network<F, Obs = W::Obs>>(
     [theta, condition]: [&[F]; 2],
     mut players: Vec<Player<W>>,
     mut watch: impl FnMut(&W),
-) -> Result<Played, String> {
+    stop: impl Fn() -> bool,
+) -> Result<Option<Played>, String> {
     let mut returns: Vec<Vec<f64>> = players.iter().map(|_| Vec::new()).collect();
     let mut steps = 0;
     let mut tape = N::Tape::default();
@@ -47,7 +48,10 @@ pub fn play<F: Real, W: World, N: Network<F, Obs = W::Obs>>(
     loop {
         let active: Vec<usize> = (0..players.len()).filter(|b| returns[*b].len() < players[*b].episodes).collect();
         if active.is_empty() {
-            return Ok(Played { returns, steps });
+            return Ok(Some(Played { returns, steps }));
+        }
+        if stop() {
+            return Ok(None);
         }
         if active[0] == 0 && returns[0].is_empty() {
             watch(&players[0].world);

@@ -74,7 +74,7 @@ pub fn twin_of(dir: &Path) -> PathBuf {
 pub enum Contents {
     /// Nothing is there.
     Missing,
-    /// A directory without files (a lock file does not count).
+    /// A directory without files (a lock file and reports do not count).
     Empty,
     /// A run, whole or half-written, and nothing else.
     Run,
@@ -105,12 +105,15 @@ pub fn contents(dir: &Path) -> Result<Contents, Fault> {
         let inside = file::names(&folder)?.into_iter().filter(|n| !checkpoint::is_ours(n));
         foreign.extend(inside.map(|n| format!("{}/{n}", checkpoint::FOLDER)));
     }
+    if names.iter().all(|n| n == LOCK || n == REPORT) {
+        return Ok(Contents::Empty);
+    }
     let marked = [INFO, rows::NAME, checkpoint::FOLDER, LOCK].iter().any(|n| names.iter().any(|m| m == n));
     if !foreign.is_empty() || (!marked && !names.is_empty()) {
         let named = if foreign.is_empty() { names } else { foreign };
         return Ok(Contents::Foreign(named, marked));
     }
-    Ok(if names.iter().all(|n| n == LOCK) { Contents::Empty } else { Contents::Run })
+    Ok(Contents::Run)
 }
 
 /// Makes the first free `parent/NAME-SEED-N`, N = 1, 2, ...

@@ -294,12 +294,19 @@ impl Session {
 
     /// Removes the suite, its resolved text first: what is left if we are killed here is half a suite, never an older one.
     fn clear(&self) -> Result<(), Fault> {
+        let runs = run_dirs(&self.dir)?;
+        for folder in runs.iter().map(|f| self.dir.join(f)) {
+            if let run::Contents::Foreign(names, _) = run::contents(&folder)? {
+                let why = format!("holds files that are not of a run ({}); move them first", file::few(&names));
+                return Err(bad(&folder, &why));
+            }
+            drop(lock::take(&folder, "running an online run")?); // in use: nothing is removed
+        }
         file::remove(&self.dir.join(CONFIG))?;
         let files = record_files(&self.dir)?;
         for file in &files {
             file::remove(&self.dir.join(file))?;
         }
-        let runs = run_dirs(&self.dir)?;
         for folder in &runs {
             drop(run::claim(&self.dir.join(folder), true)?); // empties it but for its lock, and for reports
             file::remove(&self.dir.join(folder).join(lock::NAME))?;

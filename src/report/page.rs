@@ -78,6 +78,17 @@ pub struct Table {
 }
 
 impl Table {
+    /// Leaves out the plain columns with these names.
+    pub fn without(&mut self, names: &[&str]) {
+        let kept: Vec<bool> = self.columns.iter().map(|c| !names.contains(&c.names[0].as_str())).collect();
+        let mut k = kept.iter();
+        self.columns.retain(|_| k.next() == Some(&true));
+        for line in &mut self.lines {
+            let mut k = kept.iter();
+            line.retain(|_| k.next() == Some(&true));
+        }
+    }
+
     /// The table as CSV, in full precision.
     pub fn csv(&self) -> String {
         let head = self.columns.iter().flat_map(|c| c.names.clone()).collect();

@@ -58,7 +58,7 @@ pub struct AtariEnv {
 const NOOP: u8 = 0;
 const FIRE: u8 = 1;
 
-/// What the steps of a reset scored, which nobody chose and the learner does not see.
+/// What the steps of a reset scored, which nobody chose and the learner does not see. The no-op frames that begin a game are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quiet {
     /// Points until the end of the game that was running, if it ended in the reset.
@@ -150,8 +150,8 @@ impl AtariEnv {
     }
 
     /// Starts an episode: a new game with its no-ops, drawn from `rng`; or, with [`LifeLoss::Episode`] and a game that is
-    /// not over, the same game after one no-op step. Draws one number per new game if the protocol has no-ops. What the steps
-    /// in it scored is no reward, but belongs to the games that they are of.
+    /// not over, the same game after one no-op step. Draws one number per new game if the protocol has no-ops. What its FIRE steps
+    /// and the no-op step scored is no reward, but belongs to the games that they are of.
     ///
     /// # Errors
     /// The emulator's.

@@ -225,13 +225,13 @@ fn estimates_are_unbiased_and_intervals_cover_where_unrolls_are_independent() {
 fn coverage_study() {
     let truth = exact(&at_fixed_parameters(LENGTH, 8, 4, 1));
     for (actors, groups) in [(8, 2), (8, 4), (8, 8), (16, 4)] {
-        let rows = runs(LENGTH, [actors, groups], 1000, 4000);
+        let rows = runs(LENGTH, [actors, groups], 400, 4000);
         println!("independent, {actors} actors in {groups} groups: in, out, meta {:.4?}", coverage(&rows, truth));
     }
     // unrolls of three steps out of episodes of 50: neighbouring measurements share episodes. The long-run mean of the unbiased estimate
     // over all runs stands for the truth.
     for (actors, groups) in [(8, 4), (16, 4)] {
-        let rows = runs(50, [actors, groups], 1000, 4000);
+        let rows = runs(50, [actors, groups], 400, 4000);
         let truth =
             [0, 1, 2].map(|k| rows.iter().map(|(r, _)| readings(r)[k].running).sum::<f64>() / rows.len() as f64);
         println!("autocorrelated, {actors} actors in {groups} groups: in, out, meta {:.4?}", coverage(&rows, truth));

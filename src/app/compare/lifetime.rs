@@ -1,7 +1,7 @@
 //! One run of a suite of runs of `online`: an ordinary run directory that goes on where it stopped, and its record.
 //!
 //! The record's points are the return of whole episodes under the untrained policy, the mean return of the run's own episodes over
-//! equal parts of the budget, and the return of whole episodes under the trained policy, which is the score.
+//! equal parts of the budget, in the middle of each, and the return of whole episodes under the trained policy, which is the score.
 
 use super::one::blank;
 use super::progress::Progress;
@@ -11,16 +11,16 @@ use crate::app::evaluate::online::Subject;
 use crate::app::failure::Failure;
 use crate::app::interrupt::Interrupt;
 use crate::app::online::job::Job as Lifetime;
-use crate::app::online::{on_atari, on_family};
+use crate::app::online::{games, on_atari, on_family};
 use crate::budget::Budget;
-use crate::config::online::{Choice, Control, Plan, Problem};
+use crate::config::online::{self as config, Choice, Control, Plan, Problem};
 use crate::config::suite::Suite;
-use crate::learn::online::{Snapshot, Updates};
+use crate::learn::online::{Failed, Snapshot, Updates};
 use crate::math::returns::mean;
 use crate::record::run::{self, Contents, Session, Status};
 use crate::record::suite::{Outcome, Point, RunRecord};
 use crate::record::suite_dir::run_path;
-use crate::record::{online, online_rows, snapshot};
+use crate::record::{online, online_rows, rows, snapshot};
 use serde::Serialize;
 use std::path::Path;
 
@@ -30,8 +30,8 @@ const PORTION: u64 = 4 << 20;
 /// The run of `job` in its directory below `home`, or `None` if it was interrupted: it is kept, and goes on the next time.
 ///
 /// # Errors
-/// The system refuses to write, a directory is in use or holds something else, or an environment failed: the suite ends, and can go on
-/// from what is saved. A run that diverges is a record.
+/// The system refuses to write, or a directory is in use or holds something else: the suite ends, and can go on from what is saved. A run
+/// that diverges, or whose environment fails, is a record.
 pub(super) fn run(
     suite: &Suite,
     job: &Job,
@@ -52,16 +52,49 @@ pub(super) fn run(
     let subject = Lived { suite, plan: &plan, control, dir: &dir, interrupt };
     let mut meter = progress.run(cell, suite.families[cell.family].budget);
     let steps = cell.steps_per_iteration[job.setting];
-    match subject.live(&mut |updates| meter.spent(updates * steps)) {
-        Ok(first) => subject.score(&first, &mut record)?,
-        Err(Failure::Interrupted(_)) => return Ok(None),
-        Err(Failure::Diverged(why)) => {
-            subject.points(&mut record)?;
-            (record.outcome, record.reason) = (Outcome::Diverged, Some(why));
-        }
-        Err(failure) => return Err(failure),
+    let mut made = || {
+        let (first, failed) = subject.live(&mut |updates| meter.spent(updates * steps))?;
+        subject.points(&first, &mut record)?;
+        (record.outcome, record.reason) = match failed {
+            None if record.iterations < plan.updates() => {
+                let rows = dir.join(rows::NAME);
+                let why = format!("{} rows of a run of {} updates", record.iterations, plan.updates());
+                return Err(Failure::Usage(format!("{}: {why}", rows.display())));
+            }
+            None => (Outcome::Finished, None),
+            Some(Failed::Diverged { update }) => {
+                (Outcome::Diverged, Some(format!("a parameter was not finite in update {update}")))
+            }
+            Some(Failed::Environment { update, why }) => {
+                (Outcome::Failed, Some(format!("the environment failed in update {update}: {why}")))
+            }
+        };
+        subject.score(&first, &mut record)
+    };
+    match made() {
+        Ok(()) => Ok(Some(record)),
+        Err(Failure::Interrupted(_)) => Ok(None),
+        Err(failure) => Err(failure),
     }
-    Ok(Some(record))
+}
+
+/// Starts every game of the suite once.
+///
+/// # Errors
+/// The emulator or a ROM is missing or wrong.
+pub(super) fn try_games(suite: &Suite) -> Result<(), Failure> {
+    if !suite.plays_atari() {
+        return Ok(());
+    }
+    for cell in &suite.cells {
+        let plan = suite.online_plan(cell.family, cell.arm, &cell.settings[0], suite.reporting[0])?;
+        if let Choice::ActorCritic(control) = &plan.learner
+            && let Problem::Atari(atari, _) = &control.problem
+        {
+            games::start(atari, 1, plan.seed)?;
+        }
+    }
+    Ok(())
 }
 
 /// A run that is being made.
@@ -74,8 +107,8 @@ struct Lived<'a> {
 }
 
 impl Lived<'_> {
-    /// Trains to the end, and returns the state before training.
-    fn live(&self, tell: &mut dyn FnMut(u64)) -> Result<Snapshot, Failure> {
+    /// Trains to the end, and returns the state before training and what ended it before its time.
+    fn live(&self, tell: &mut dyn FnMut(u64)) -> Result<(Snapshot, Option<Failed>), Failure> {
         let (options, seed) = (&self.control.options, self.plan.seed);
         match &self.control.problem {
             Problem::Family(family, net) => self.train(on_family((family, net), options, seed)?, tell),
@@ -84,7 +117,11 @@ impl Lived<'_> {
     }
 
     /// The same for a fresh learner.
-    fn train<L: Updates>(&self, mut learner: L, tell: &mut dyn FnMut(u64)) -> Result<Snapshot, Failure>
+    fn train<L: Updates>(
+        &self,
+        mut learner: L,
+        tell: &mut dyn FnMut(u64),
+    ) -> Result<(Snapshot, Option<Failed>), Failure>
     where
         L::Row: Serialize,
     {
@@ -92,72 +129,78 @@ impl Lived<'_> {
         let first = learner.snapshot().map_err(failed)?;
         let (session, is_new) = match run::contents(self.dir)? {
             Contents::Missing | Contents::Empty => (run::claim(self.dir, false)?, true),
+            // stopped while it was being set up: there is nothing to lose
+            Contents::Run if !self.dir.join(online::STATE).exists() => (run::claim(self.dir, true)?, true),
             _ => {
                 let (session, opened) = Session::resume(self.dir)?;
+                if opened.config != config::resolved(self.plan) {
+                    return Err(Failure::Usage(format!(
+                        "{}: holds a run of another configuration than that of the suite, or of another version; move it away",
+                        opened.config_path().display()
+                    )));
+                }
                 if opened.info.status == Status::Finished {
-                    return Ok(first); // killed between its end and its record
+                    return Ok((first, None)); // killed between its end and its record
                 }
                 (session, false)
             }
         };
         let job = Lifetime { plan: self.plan, quiet: true, interrupt: self.interrupt, clock: Clock::of_thread };
         let ended = job.work(session, is_new, learner, |learner, _| tell(learner.done()))?;
-        job.close(ended)?;
-        Ok(first)
+        let failed = ended.failed.clone();
+        match job.close(ended) {
+            Err(failure) if failed.is_none() => Err(failure),
+            _ => Ok((first, failed)), // what it says is for the user of a single run
+        }
     }
 
-    /// Plays before and after training, and fills in everything else.
+    /// Whole episodes before training and, if the run came to its end, after it.
     fn score(&self, first: &Snapshot, record: &mut RunRecord) -> Result<(), Failure> {
-        self.points(record)?;
         let state = self.dir.join(online::STATE);
-        let missing = || Failure::Usage(format!("{}: missing", state.display()));
-        let last = snapshot::load(&state)?.ok_or_else(missing)?;
-        let ends = [(first, 0, 0), (&last, record.budget.environment_steps, record.iterations)];
-        let mut points = Vec::new();
-        for (snapshot, steps, update) in ends {
-            let subject = Subject { plan: self.plan, control: self.control, snapshot, state: &state, gif: None };
-            let score = subject.score(self.suite.evaluate.episodes)?;
-            record.measure_steps += score.steps;
-            points.push(point(steps, update, mean(&score.returns)));
+        let played = |snapshot: &Snapshot| {
+            let Lived { plan, control, interrupt, .. } = *self;
+            Subject { plan, control, snapshot, state: &state, gif: None, interrupt }.score(self.suite.evaluate.episodes)
+        };
+        let before = played(first)?;
+        record.measure_steps += before.steps;
+        record.points.insert(0, point(0, 0, mean(&before.returns)));
+        if record.outcome == Outcome::Finished {
+            let missing = || Failure::Usage(format!("{}: missing", state.display()));
+            let after = played(&snapshot::load(&state)?.ok_or_else(missing)?)?;
+            record.measure_steps += after.steps;
+            record.points.push(point(record.budget.environment_steps, record.iterations, mean(&after.returns)));
         }
-        record.points.retain(|p| p.environment_steps < record.budget.environment_steps);
-        record.points.insert(0, points.remove(0));
-        record.points.append(&mut points);
-        record.outcome = Outcome::Finished;
         Ok(())
     }
 
-    /// What the rows say: mean returns over equal parts of the budget, and what the run has spent.
-    fn points(&self, record: &mut RunRecord) -> Result<(), Failure> {
+    /// What the rows say: mean returns over equal parts of the budget, each in the middle of its part, and what the run has spent.
+    fn points(&self, first: &Snapshot, record: &mut RunRecord) -> Result<(), Failure> {
         let parts = self.suite.evaluate.points as u64;
-        let updates = self.plan.updates();
-        let (mut part, mut sums) = (0, [0.0, 0.0]);
+        let updates = self.plan.updates().max(1);
+        let number = |key: &str| first.values.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let mut episodes = number("episodes"); // of the unroll before the first update
+        let mut part = Part { begin: number("steps"), ..Part::default() };
         let mut rows = online_rows::follow(self.dir);
         loop {
             let news = rows.poll(PORTION)?;
             for row in &news.items {
                 let steps = row.steps.unwrap_or(0);
-                let before = record.budget.episodes;
+                let ended = row.episodes.unwrap_or(0).saturating_sub(episodes) as f64;
+                episodes = row.episodes.unwrap_or(0);
                 record.iterations = row.update;
-                record.budget = Budget {
-                    environment_steps: steps,
-                    episodes: row.episodes.unwrap_or(0),
-                    gradients: row.update,
-                    hvps: 0,
-                };
+                record.budget = Budget { environment_steps: steps, episodes, ..Budget::default() };
                 record.seconds = row.seconds_since_start;
                 record.cpu_seconds += row.cpu_seconds.or(row.seconds).unwrap_or(0.0);
                 if let Some(achieved) = row.achieved.filter(|x| x.is_finite()) {
-                    let count = record.budget.episodes.saturating_sub(before) as f64;
-                    sums = [sums[0] + count * achieved, sums[1] + count];
+                    (part.sum, part.episodes) = (part.sum + ended * achieved, part.episodes + ended);
                 }
-                let due = u128::from(row.update) * u128::from(parts) / u128::from(updates.max(1));
-                if due as u64 > part {
-                    part = due as u64;
-                    if sums[1] > 0.0 {
-                        record.points.push(point(steps, row.update, sums[0] / sums[1]));
+                let due = (u128::from(row.update) * u128::from(parts) / u128::from(updates)) as u64;
+                if due > part.done {
+                    if part.episodes > 0.0 {
+                        let middle = part.begin.midpoint(steps);
+                        record.points.push(point(middle, row.update, part.sum / part.episodes));
                     }
-                    sums = [0.0, 0.0];
+                    part = Part { done: due, begin: steps, ..Part::default() };
                 }
             }
             if !news.more {
@@ -165,6 +208,19 @@ impl Lived<'_> {
             }
         }
     }
+}
+
+/// A part of the budget while it is read.
+#[derive(Default)]
+struct Part {
+    /// Parts before it.
+    done: u64,
+    /// Environment steps where it begins.
+    begin: u64,
+    /// Sum of the returns of the episodes that ended in it.
+    sum: f64,
+    /// Their number.
+    episodes: f64,
 }
 
 /// Nothing adapts within an episode, so there is no difference between before and after.

@@ -9,7 +9,6 @@ mod table;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::saved;
-use crate::app::online::games;
 use crate::config::suite::{self, Kind, Suite};
 use crate::config::tree::Format;
 use crate::record::suite::RunRecord;
@@ -114,9 +113,7 @@ fn start(request: &Request) -> Result<Begun, Failure> {
     };
     let suite = suite::load(name, request.smoke)?;
     let text = suite::resolved(&suite)?;
-    if suite.plays_atari() {
-        games::library()?; // before a directory is made
-    }
+    lifetime::try_games(&suite)?; // before a directory is made
     let dir = match &request.out {
         Some(dir) => dir.clone(),
         None => suite_dir::fresh(Path::new(RUNS), &suite.name)?,

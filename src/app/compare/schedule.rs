@@ -229,6 +229,7 @@ fn work_off(
                         && let Err(failure) = sink.chosen(&board.choices())
                     {
                         board.failure = Some(failure);
+                        interrupt.request();
                     }
                 }
             }

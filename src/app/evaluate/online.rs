@@ -2,6 +2,7 @@
 
 use super::movie::Movie;
 use super::{Failure, Request};
+use crate::app::interrupt::Interrupt;
 use crate::app::online::{self, games};
 use crate::config::online::{self as config, Choice, Control, Plan, Problem};
 use crate::config::{Overrides, tree};
@@ -10,7 +11,7 @@ use crate::learn::online::Snapshot;
 use crate::learn::online::actor_critic::{CONDITION, convolutions, perceptron, trained};
 use crate::math::real::Real;
 use crate::math::summary::Estimate;
-use crate::measure::play::{Player, play};
+use crate::measure::play::{Played, Player, play};
 use crate::policy::actor_critic::Heads;
 use crate::record::run::Opened;
 use crate::record::{self, online as run};
@@ -67,6 +68,8 @@ pub(in crate::app) struct Subject<'a> {
     pub state: &'a Path,
     /// Where a film of the first episode goes.
     pub gif: Option<&'a Path>,
+    /// Whether playing is to end before its end.
+    pub interrupt: &'a Interrupt,
 }
 
 /// Returns of all episodes, and where the run stands.
@@ -111,7 +114,8 @@ pub(super) fn run(request: &Request, opened: &Opened) -> Result<(), Failure> {
         || Failure::Usage(format!("{}: missing; the run was stopped before its first state stood", path.display()));
     let snapshot = record::snapshot::load(&path)?.ok_or_else(missing)?;
     let gif = request.gif.as_deref();
-    let subject = Subject { plan: &plan, control, snapshot: &snapshot, state: &path, gif };
+    let interrupt = Interrupt::default(); // a signal ends this command at once
+    let subject = Subject { plan: &plan, control, snapshot: &snapshot, state: &path, gif, interrupt: &interrupt };
     let report = report(shown.to_string(), control, &subject.score(episodes)?);
     let text = if request.json { json(&report)? } else { table(&report) };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
@@ -121,7 +125,7 @@ impl Subject<'_> {
     /// Plays `episodes` in all.
     ///
     /// # Errors
-    /// The state does not fit the configuration, the emulator is missing, or an environment failed.
+    /// The state does not fit the configuration, the emulator is missing, an environment failed, or the user interrupted.
     pub fn score(&self, episodes: usize) -> Result<Score, Failure> {
         match &self.control.problem {
             Problem::Family(family, shape) => {
@@ -197,12 +201,19 @@ impl Subject<'_> {
         }
         let watched = groups.remove(0);
         let at = [theta.as_slice(), condition.as_slice()];
+        let stop = || self.interrupt.requested();
         let (first, others) = rayon::join(
-            || play((&net, &heads), at, watched, &mut watch),
-            || groups.into_par_iter().map(|g| play((&net, &heads), at, g, |_| {})).collect::<Result<Vec<_>, String>>(),
+            || play((&net, &heads), at, watched, &mut watch, stop),
+            || {
+                let one = |g| play((&net, &heads), at, g, |_| {}, stop);
+                groups.into_par_iter().map(one).collect::<Result<Option<Vec<_>>, String>>()
+            },
         );
-        let mut all = vec![first.map_err(failed)?];
-        all.extend(others.map_err(failed)?);
+        let (first, others) = (first.map_err(failed)?, others.map_err(failed)?);
+        let (Some(first), Some(others)) = (first, others) else {
+            return Err(Failure::Interrupted("interrupted while playing".into()));
+        };
+        let all: Vec<Played> = std::iter::once(first).chain(others).collect();
         Ok(Score {
             steps: all.iter().map(|played| played.steps).sum(),
             returns: all.into_iter().flat_map(|played| played.returns).flatten().collect(),

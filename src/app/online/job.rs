@@ -33,7 +33,8 @@ pub(in crate::app) struct Ended<L> {
     run: Run,
     /// The learner as it stands.
     pub learner: L,
-    failed: Option<Failed>,
+    /// What ended the updates before their time, if it was not the user.
+    pub failed: Option<Failed>,
 }
 
 impl Job<'_> {

@@ -1,11 +1,13 @@
 //! Runs of `online` in a suite: their configurations, and how many updates their budget is worth.
 
-use super::read::{Checked, from_file, points};
-use super::{Arm, Cell, Family, Suite, number};
+use super::read::{Checked, from_file, inline, points};
+use super::{Arm, Cell, Family, Suite, merged};
 use crate::config::online::{self, Choice, Control, Plan, Problem};
-use crate::config::{Error, Fault, Overrides, explain, overrides, tree};
+use crate::config::{Error, Fault, Overrides, explain, tree};
 use crate::diff::Network;
+use crate::estimator::online::Tunable;
 use crate::learn::online::actor_critic::{Driver, convolutions};
+use ::tasks::atari::protocol::Protocol;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -22,16 +24,18 @@ pub(super) const SMALL: &str =
 /// Sections of the task.
 pub(super) const TASK: [&str; 3] = ["atari", "family", "task"];
 
-/// Meta-parameters that may be learned.
-const TUNABLES: [&str; 6] = ["gamma", "lambda", "policy_cost", "value_cost", "entropy_cost", "leak"];
-
 /// The configuration of `online` called `name` (an embedded one, or a file in `base`) or `config`; empty without either.
 pub(super) fn configuration(at: &str, name: Option<&str>, config: Option<&Table>, base: &Path) -> Checked<Table> {
     let key = format!("{at}.online");
+    let mut base = base.to_path_buf();
     let mut table = match (name, config) {
         (Some(_), Some(_)) => return Err(Fault::new(key, "and `config` are two starting points: give one of them")),
         (None, config) => config.cloned().unwrap_or_default(),
-        (Some(name), None) if name.ends_with(".toml") || name.ends_with(".json") => from_file(&key, &base.join(name))?,
+        (Some(name), None) if name.ends_with(".toml") || name.ends_with(".json") => {
+            let path = base.join(name);
+            base = path.parent().unwrap_or(Path::new(".")).to_path_buf();
+            from_file(&key, &path)?
+        }
         (Some(name), None) => {
             let Some(text) = online::shipped::text(name) else {
                 let suggestion = explain::suggestion(name, &online::shipped::names());
@@ -42,6 +46,7 @@ pub(super) fn configuration(at: &str, name: Option<&str>, config: Option<&Table>
         }
     };
     online::expand(&mut table);
+    tree::normalise(&mut table, &base).map_err(|f| Fault::new(format!("{at}.config.{}", f.key), f.message))?;
     OWN_KEYS.iter().for_each(|own| drop(table.remove(*own)));
     Ok(table)
 }
@@ -59,20 +64,11 @@ pub(super) fn plan(
 ) -> Result<Plan, Error> {
     let source = format!("{source}: arm `{}` on family `{}`", arm.name, family.name);
     let error = |key: &str, message: String| Error { source: source.clone(), key: key.to_string(), message };
-    let mut table = arm.config.clone().unwrap_or_else(|| family.config.clone());
-    if arm.config.is_some() {
-        TASK.iter().filter_map(|key| Some((key, family.config.get(*key)?))).for_each(|(key, section)| {
-            table.insert((*key).into(), section.clone());
-        });
-    }
-    let setting = setting.iter().map(|(key, x)| (key.clone(), number(*x)));
-    for (key, value) in family.set.iter().chain(&arm.set).cloned().chain(setting) {
-        overrides::insert(&mut table, &key, &value).map_err(|message| error(&key, message))?;
-    }
+    let mut table = merged(family, arm, setting, &TASK, &error)?;
     if shrink && let Some(Value::Table(atari)) = table.get_mut("atari") {
         atari.insert("max_frames".into(), Value::Integer(SHORT));
     }
-    if !TUNABLES.iter().any(|key| is_learned(&table, key)) {
+    if !Tunable::ALL.iter().any(|t| is_learned(&table, t.name())) {
         table.remove("meta");
         if let Some(Value::Table(inner)) = table.get_mut("inner") {
             inner.remove("differential");
@@ -131,9 +127,15 @@ pub(super) fn within(mut plan: Plan, budget: u64) -> Plan {
     plan
 }
 
-/// Returns that count as 0 and 1 unless the suite says otherwise: random play and humans under no-op starts.
+/// Returns that count as 0 and 1 unless the suite says otherwise: random play and humans, where whole games are played as theirs were:
+/// under no-op starts and without sticky actions.
 pub(super) fn references(plan: &Plan) -> Option<[f64; 2]> {
     let Problem::Atari(atari, _) = &control(plan).ok()?.problem else { return None };
+    let (played, published) = (&atari.protocol, Protocol::xu2018());
+    let key = |p: &Protocol| (p.noop_max, p.sticky.to_bits(), p.max_frames);
+    if key(played) != key(&published) {
+        return None;
+    }
     let reference = atari.game.benchmark.as_ref()?.noop;
     (reference.random < reference.human).then_some([reference.random, reference.human])
 }
@@ -155,6 +157,9 @@ pub(super) fn cells(suite: &mut Suite) -> Result<(), Error> {
                 cell.steps_per_iteration.push(steps(control));
                 cell.parameters = cell.parameters.max(parameters(control));
                 family.score = family.score.or_else(|| references(&found));
+                if let Problem::Family(choice, _) = &control.problem {
+                    inline(&mut family.config, choice);
+                }
             }
             suite.cells.push(cell);
         }

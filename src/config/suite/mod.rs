@@ -45,7 +45,8 @@ impl Select {
 }
 
 /// What the runs of a suite are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Runs of `train`: policies that adapt to the tasks of a family.
     Train,
@@ -223,6 +224,27 @@ impl Suite {
     }
 }
 
+/// The configuration of an arm on a family with a setting; `task` names the sections that stay the family's.
+fn merged(
+    family: &Family,
+    arm: &Arm,
+    setting: &[(String, f64)],
+    task: &[&str],
+    error: &dyn Fn(&str, String) -> Error,
+) -> Result<Table, Error> {
+    let mut table = arm.config.clone().unwrap_or_else(|| family.config.clone());
+    if arm.config.is_some() {
+        for (key, section) in task.iter().filter_map(|key| Some((key, family.config.get(*key)?))) {
+            table.insert((*key).into(), section.clone());
+        }
+    }
+    let setting = setting.iter().map(|(key, x)| (key.clone(), number(*x)));
+    for (key, value) in family.set.iter().chain(&arm.set).cloned().chain(setting) {
+        overrides::insert(&mut table, &key, &value).map_err(|message| error(&key, message))?;
+    }
+    Ok(table)
+}
+
 /// [`Suite::plan`] of parts.
 fn plan(
     source: &str,
@@ -234,14 +256,7 @@ fn plan(
 ) -> Result<Loaded, Error> {
     let source = format!("{source}: arm `{}` on family `{}`", arm.name, family.name);
     let error = |key: &str, message: String| Error { source: source.clone(), key: key.to_string(), message };
-    let mut table = arm.config.clone().unwrap_or_else(|| family.config.clone());
-    if let Some(section) = family.config.get("family").filter(|_| arm.config.is_some()) {
-        table.insert("family".into(), section.clone());
-    }
-    let setting = setting.iter().map(|(key, x)| (key.clone(), number(*x)));
-    for (key, value) in family.set.iter().chain(&arm.set).cloned().chain(setting) {
-        overrides::insert(&mut table, &key, &value).map_err(|message| error(&key, message))?;
-    }
+    let table = merged(family, arm, setting, &["family"], &error)?;
     let text = toml::to_string(&table).map_err(|e| error("", format!("cannot be written as TOML: {e}")))?;
     let overrides = Overrides { seed: Some(seed), smoke: shrink, ..Overrides::default() };
     super::parse(&text, &source, tree::Format::Toml, Path::new("."), &overrides)

@@ -10,6 +10,8 @@ use toml::Table;
 pub struct Raw {
     /// Name; by default that of the file.
     pub name: Option<String>,
+    /// What the runs are; by default those of `online` if a family has an `online` configuration, else those of `train`.
+    pub kind: Option<super::Kind>,
     /// Environment steps each run may spend on training; a family may have its own.
     pub budget: Option<u64>,
     /// What the suite costs, in words (CPU-minutes).

@@ -1,6 +1,7 @@
 //! Raw mirror to suite: defaults, ranges, and every configuration of every run through the checks of `train` or `online`.
 
 use super::{Arm, Cell, Evaluate, Family, Kind, Setting, Suite, lifetime, plan, raw, smoke};
+use crate::config::plan::FamilyChoice;
 use crate::config::{self, Error, Fault, checks, cost, explain, online, overrides, preset, tree};
 use std::path::Path;
 use toml::{Table, Value};
@@ -129,6 +130,9 @@ fn seeds(seeds: &raw::Seeds, tuned: bool) -> Checked<()> {
 /// What the runs are: those of `online` where a family has a configuration of `online`.
 pub(super) fn kind(raw: &raw::Raw) -> Checked<Kind> {
     let is_online = |f: &raw::Family| f.online.is_some() || f.config.as_ref().is_some_and(online::is_part);
+    if let Some(kind) = raw.kind {
+        return Ok(kind);
+    }
     let Some(first) = raw.families.first() else { return Ok(Kind::Train) };
     let kind = if is_online(first) { Kind::Online } else { Kind::Train };
     match raw.families.iter().position(|f| is_online(f) != is_online(first)) {
@@ -276,6 +280,7 @@ fn read_family(i: usize, raw: &raw::Family, kind: Kind, budget: Option<u64>, bas
     }
     if kind == Kind::Online {
         online::expand(&mut config);
+        tree::normalise(&mut config, base).map_err(|f| Fault::new(format!("{at}.set.{}", f.key), f.message))?;
         if config.contains_key("task") {
             return Err(Fault::new(format!("{at}.online"), lifetime::SMALL));
         }
@@ -384,12 +389,7 @@ fn cells(suite: &mut Suite) -> Result<(), Error> {
                 cell.steps_per_iteration.push(cost.steps_per_iteration);
                 cell.parameters = cell.parameters.max(cost.parameters);
                 suite.notes.extend(idle(&loaded, family, arm)?);
-                if has_file(&family.config) {
-                    let section = Value::try_from(&loaded.plan.family.params);
-                    let mut section = section.ok().and_then(|s| s.as_table().cloned()).unwrap_or_default();
-                    section.insert("name".into(), Value::String(loaded.plan.family.name.clone()));
-                    family.config.insert("family".into(), Value::Table(section)); // the tables in place of their file
-                }
+                inline(&mut family.config, &loaded.plan.family);
             }
             suite.cells.push(cell);
         }
@@ -398,8 +398,15 @@ fn cells(suite: &mut Suite) -> Result<(), Error> {
     Ok(())
 }
 
-fn has_file(config: &Table) -> bool {
-    config.get("family").and_then(|f| f.get("file")).is_some()
+/// Puts the tables of a family in place of the file that they are from.
+pub(super) fn inline(config: &mut Table, family: &FamilyChoice) {
+    if config.get("family").and_then(|f| f.get("file")).is_none() {
+        return;
+    }
+    let section = Value::try_from(&family.params);
+    let mut section = section.ok().and_then(|s| s.as_table().cloned()).unwrap_or_default();
+    section.insert("name".into(), Value::String(family.name.clone()));
+    config.insert("family".into(), Value::Table(section));
 }
 
 /// Remarks about keys of the arm that have no effect; a grid over such a key would compare a run with itself.

@@ -30,6 +30,7 @@ pub fn resolved(suite: &Suite) -> Result<String, Error> {
     let (e, adapts) = (suite.evaluate, suite.kind == Kind::Train);
     let raw = raw::Raw {
         name: Some(suite.name.clone()),
+        kind: Some(suite.kind),
         cost: suite.cost.clone(),
         select: Some(suite.select),
         report_grid: Some(suite.report_grid),

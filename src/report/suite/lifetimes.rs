@@ -38,15 +38,23 @@ impl Learns {
     }
 }
 
-/// What the pooled arms learn, as the recorded suite says; empty if it cannot be read by this version.
-fn learns(suite: &SuiteDir, pooled: &Pooled) -> Vec<Learns> {
+/// What the pooled arms learn with their chosen settings, as the recorded suite says; without those that differ between tasks, and empty
+/// if this version cannot read it.
+fn learns(suite: &SuiteDir, comparison: &Comparison, pooled: &Pooled) -> Vec<Learns> {
     let Some(recorded) = objectives::recorded(suite) else { return Vec::new() };
-    let of = |arm: &PooledArm| {
-        let cell = recorded.cells.iter().find(|c| recorded.arms[c.arm].name == arm.arm)?;
-        let plan = recorded.online_plan(cell.family, cell.arm, &cell.settings[0], 0).ok()?;
+    let on = |cell: &Cell| {
+        let place = recorded.families.iter().position(|f| f.name == cell.family);
+        let (family, arm) = place.zip(recorded.arms.iter().position(|a| a.name == cell.arm))?;
+        let plan = recorded.online_plan(family, arm, &cell.setting, 0).ok()?;
         let Choice::ActorCritic(control) = &plan.learner else { return None };
-        let options = &control.options;
-        Some(Learns { arm: arm.arm.clone(), learned: options.tunables.learned(), reference: options.outer.eta.gamma })
+        Some((control.options.tunables.learned(), control.options.outer.eta.gamma))
+    };
+    let of = |arm: &PooledArm| {
+        let cells = comparison.cells.iter().filter(|c| c.arm == arm.arm && pooled.families.contains(&c.family));
+        let all: Vec<Option<(Vec<Tunable>, f64)>> = cells.map(on).collect();
+        let (learned, reference) = all.first()?.clone()?;
+        let is_one = all.iter().flatten().count() == all.len() && all.windows(2).all(|pair| pair[0] == pair[1]);
+        is_one.then(|| Learns { arm: arm.arm.clone(), learned, reference })
     };
     pooled.arms.iter().filter_map(of).collect()
 }
@@ -68,7 +76,7 @@ fn percent(s: &Statistic) -> Entry {
 /// Tables by what is learned, where arms can be compared.
 pub fn tables(suite: &SuiteDir, comparison: &Comparison) -> Vec<Table> {
     let Some(pooled) = &comparison.pooled else { return Vec::new() };
-    let learns = learns(suite, pooled);
+    let learns = learns(suite, comparison, pooled);
     let mut tables: Vec<Table> = rows(comparison, pooled, &learns).into_iter().collect();
     tables.push(arms(comparison, pooled, &learns));
     tables.push(games(comparison, pooled));
@@ -88,7 +96,7 @@ fn rows(comparison: &Comparison, pooled: &Pooled, learns: &[Learns]) -> Option<T
         (found.next(), found.next().is_some())
     };
     let is_ambiguous = sets.iter().any(|s| references.iter().any(|r| of(s, *r).1));
-    if sets.len() < 2 || is_ambiguous {
+    if sets.len() < 2 || is_ambiguous || learns.len() < pooled.arms.len() {
         return None;
     }
     let human = is_human(comparison, pooled);

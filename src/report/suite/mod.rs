@@ -115,8 +115,9 @@ fn reading(comparison: &comparison::Comparison) -> Vec<String> {
     let score = match comparison.online {
         true => {
             "The score of a run is the mean undiscounted return of whole episodes with sampled actions after training (final), or \
-             the mean over the budget of the returns of its own episodes (area under the curve; their parameters change while they \
-             last)."
+             the mean height of its curve over the budget (area under the curve): whole episodes before and after training, and \
+             between them the mean return of the run's own episodes, whose parameters change while they last, in the middle of equal \
+             parts of the budget."
         }
         false => {
             "The score of a run is its mean undiscounted return after adaptation on evaluation tasks that all arms share: at the \

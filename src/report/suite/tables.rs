@@ -7,10 +7,17 @@ use crate::report::comparison::{Cell, Comparison};
 use crate::report::curve::ends;
 use crate::report::page::{Column, Entry, Table};
 
+/// Columns that runs of `online` do not count.
+const COUNTED: [&str; 2] = ["gradients", "hvps"];
+
 /// All tables that have lines.
 pub fn tables(suite: &SuiteDir, comparison: &Comparison) -> Vec<Table> {
     let pooled = comparison.pooled.iter().flat_map(|p| [over_families(comparison, p), pairs(p)]);
-    pooled.chain([families(comparison), costs(comparison), runs(suite)]).filter(|t| !t.lines.is_empty()).collect()
+    let mut last = [costs(comparison), runs(suite)];
+    if suite.info.online {
+        last.iter_mut().for_each(|table| table.without(&COUNTED));
+    }
+    pooled.chain([families(comparison)]).chain(last).filter(|t| !t.lines.is_empty()).collect()
 }
 
 fn statistic(s: &Statistic) -> Entry {
@@ -191,6 +198,7 @@ fn runs(suite: &SuiteDir) -> Table {
             Outcome::Failed => "failed",
         };
         let last = r.points.last();
+        let before = if suite.info.online { r.points.first() } else { last };
         vec![
             Entry::text(&r.family),
             Entry::text(&r.arm),
@@ -198,7 +206,7 @@ fn runs(suite: &SuiteDir) -> Table {
             Entry::text(r.seed.to_string()),
             Entry::text(phase),
             Entry::text(outcome),
-            Entry::number(last.map_or(f64::NAN, |p| p.before)),
+            Entry::number(before.map_or(f64::NAN, |p| p.before)),
             Entry::number(last.map_or(f64::NAN, |p| p.after)),
             Entry::text(r.budget.environment_steps.to_string()),
             Entry::text(r.measure_steps.to_string()),
@@ -211,7 +219,8 @@ fn runs(suite: &SuiteDir) -> Table {
         name: "table-runs".into(),
         title: "Every run, the whole grid included".into(),
         caption:
-            "Returns at the last evaluation (reward); environment steps of training and, apart from them, of measuring."
+            "Returns before and after adaptation at the last evaluation, or before and after training (runs of `online`), in reward; \
+             environment steps of training and, apart from them, of measuring."
                 .into(),
         columns: [
             ("family", "family"),
