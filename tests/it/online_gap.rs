@@ -5,7 +5,7 @@ use stillpoint::batch::Actions;
 use stillpoint::diff::{Activation, At, ConditionedMlp, Free};
 use stillpoint::estimator::online::{Eta, Inner, Rail, Reduction, Setting, Tunable, Tunables, Unroll};
 use stillpoint::learn::online::actor_critic::{
-    Driver, FamilyLearner, GapRow, MlpShape, Options, OuterOptions, Reading, on_family,
+    Driver, FamilyLearner, GapRow, MlpShape, Options, OuterOptions, Reach, Reading, on_family,
 };
 use stillpoint::math::targets::{Target, VTrace};
 use stillpoint::optim::{Differential, Optimiser, Rule};
@@ -55,6 +55,7 @@ fn options(actors: usize, groups: usize) -> Options {
         },
         stop_gradient: true,
         differential: Differential::Exact,
+        reach: Reach::ONE,
         meta: Optimiser::Sgd { beta: BETA },
         rail: Rail::default(),
         updates: 1_000_000,

@@ -5,7 +5,7 @@ use crate::config::checks::{self, Checked};
 use crate::config::{Fault, family};
 use crate::diff::conv::Architecture;
 use crate::estimator::online::{Eta, Tunable, Tunables};
-use crate::learn::online::actor_critic::{Ahead, ConvShape, Driver, MlpShape, Options, OuterOptions, Weights};
+use crate::learn::online::actor_critic::{Ahead, ConvShape, Driver, MlpShape, Options, OuterOptions, Reach, Weights};
 use crate::math::targets::Target;
 
 /// Most actors, steps of an unroll, and both together.
@@ -83,6 +83,7 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
         tunables,
         stop_gradient: raw.network.as_ref().and_then(|n| n.stop_gradient).unwrap_or(true),
         differential: inner::differential(&raw.inner),
+        reach: Reach::ONE,
         meta,
         rail,
         updates,
