@@ -9,6 +9,7 @@ use stillpoint::learn::online::actor_critic::{
 use stillpoint::math::targets::{Target, VTrace};
 use stillpoint::optim::{Differential, Optimiser, RmsPropDialect, Rule};
 use stillpoint::rng::{Address, Purpose};
+use tasks::task::Task;
 
 fn adam(beta: f64) -> Optimiser {
     Optimiser::Adam { beta, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
@@ -54,10 +55,19 @@ pub fn learner(family: &str, options: Options, seed: u64) -> FamilyLearner {
 
 /// [`learner`] with keys of the preset set.
 fn learner_with(set: &[String], family: &str, options: Options, seed: u64) -> FamilyLearner {
+    on_family(task(set, family, seed), &shape(), options, seed).expect("an environment")
+}
+
+/// The task of such a learner.
+pub fn task(set: &[String], family: &str, seed: u64) -> Task {
     let overrides = Overrides { set: set.to_vec(), ..Overrides::default() };
     let family = config::load(Some(family), &overrides).expect("a preset").family;
-    let task = family.sample(&mut Address::new(seed, Purpose::Task).stream());
-    on_family(task, &MlpShape { hidden: vec![32], embedding: 4 }, options, seed).expect("an environment")
+    family.sample(&mut Address::new(seed, Purpose::Task).stream())
+}
+
+/// Its network.
+pub fn shape() -> MlpShape {
+    MlpShape { hidden: vec![32], embedding: 4 }
 }
 
 /// Worst error of the meta-gradient over three checked updates, relative to its largest entry.

@@ -5,13 +5,14 @@ use crate::config::Overrides;
 use crate::config::online::{self as config, Choice, Problem};
 use crate::diff::Network;
 use crate::learn::online::Failed;
-use crate::learn::online::actor_critic::Learner;
+use crate::learn::online::actor_critic::{Driver, Learner};
 use crate::math::real::Real;
+use crate::math::targets::Target;
 use crate::optim::Differential;
 use crate::rollout::world::{Element, World};
 use std::io::Write as _;
 
-/// Updates before the gradient is checked.
+/// The gradient is checked in this update, or at the end of the window that it is in.
 const CHECK_AFTER: u64 = 5;
 
 /// Prints the meta-gradient after a few updates beside central differences through the whole update.
@@ -43,12 +44,25 @@ where
     W: World + 'static,
     N: Network<F, Obs = W::Obs> + Send + 'static,
 {
-    for _ in 1..CHECK_AFTER.min(updates) {
+    let mut left = updates;
+    while left > 1 && (updates - left + 1 < CHECK_AFTER || !learner.ends_window()) {
         learner.step().map_err(unfinished)?;
+        left -= 1;
+    }
+    if !learner.ends_window() {
+        let text =
+            format!("`updates` = {updates} ends within the first window of meta.window updates: no meta-gradient");
+        return Err(Failure::Usage(text));
     }
     let (row, found) = learner.checked_step().map_err(unfinished)?;
     let size = found.iter().fold(0.0, |m: f64, c| m.max(c.difference.abs()));
-    let mut text = format!("meta-gradient of -J' in update {}\n", row.update);
+    let options = learner.options();
+    let through = match (options.decay(), options.window()) {
+        (Some(decay), _) => format!(", through the trace of all updates before it, mu = {decay}"),
+        (None, 1) => String::new(),
+        (None, k) => format!(", through the {k} updates of its window, each that of its surrogate"),
+    };
+    let mut text = format!("meta-gradient of -J' in update {}{through}\n", row.update);
     text += &format!("  {:13} {:>14} {:>18}\n", "by", "formula", "finite difference");
     for c in &found {
         text += &format!("  {:13} {:>14.6e} {:>18.6e}\n", c.tunable.name(), c.exact, c.difference);
@@ -59,8 +73,17 @@ where
         return Ok(text);
     }
     text += &format!("largest error {error:.1e} of the largest entry\n");
-    if learner.options().differential == Differential::Frozen {
+    if options.differential == Differential::Frozen {
         text += "`inner.differential` is `frozen`: norm and denominators are constants of the formula, not of the difference\n";
+    }
+    let is_on_policy = options.driver == Driver::Synchronous;
+    if let Target::VTrace(v) = options.target
+        && options.decay().is_some()
+        && is_on_policy
+        && [v.rho_bar, v.c_bar, v.pg_rho_bar].contains(&1.0)
+    {
+        text += "on-policy ratios are 1, where V-trace's limits of 1 have a kink: formula and difference take different sides of it; limits \
+                 above 1, or `inner.target` = `lambda`, have none\n";
     }
     Ok(text)
 }

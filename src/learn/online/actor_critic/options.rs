@@ -5,7 +5,7 @@ use crate::estimator::online::{Auxiliary, Eta, Objective, Outer, Rail, Reduction
 use crate::math::targets::Target;
 use crate::optim::{Differential, Optimiser, Rule};
 
-/// What the network is conditioned on.
+/// What the network is conditioned on, or on the first of them alone.
 pub const CONDITION: [Tunable; 2] = [Tunable::Gamma, Tunable::Lambda];
 
 /// Factor of the loss of a separate outer critic: the heads share a torso, but not their output weights.
