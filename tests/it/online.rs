@@ -7,6 +7,7 @@ use serde_json::Value;
 use stillpoint::config::Overrides;
 use stillpoint::config::online::{self, Choice, Plan, Problem, shipped};
 use stillpoint::config::tree::Format;
+use stillpoint::learn::online::actor_critic::Reach;
 use stillpoint::learn::online::{Learner, Options, Row, Values};
 
 fn load(name: &str, sets: &[&str]) -> Result<Plan, String> {
@@ -195,8 +196,6 @@ fn bad_configurations_are_refused_with_file_and_key() {
         ("five-arm-control", "actors.count=2", "belongs to the actor-critic"),
         ("five-arm-control", "inner.anneal=true", "belongs to the actor-critic"),
         ("five-arm-control", "meta.patience=3", "belongs to the actor-critic"),
-        ("five-arm-control", "meta.window=3", "belongs to the actor-critic"),
-        ("five-arm-control", "meta.trace=0.5", "belongs to the actor-critic"),
         ("five-arm-control", "family=cartpole", "either a `task` or a `family`"),
         ("cartpole", "inner.alpha=0.1", "section [task]"),
         ("cartpole", "family.name=cartpol", "did you mean `cartpole`?"),
@@ -210,14 +209,6 @@ fn bad_configurations_are_refused_with_file_and_key() {
         ("cartpole", "inner.n=5", "only n-step"),
         ("cartpole", "inner={target=\"lambda\", rho_bar=2}", "only V-trace"),
         ("cartpole", "inner.c_bar=2", "at most `inner.rho_bar`"),
-        ("cartpole", "network.condition=value", "key `network.condition`: has no effect"),
-        ("atari-pong", "network.condition=policy", "allowed: torso, value"),
-        ("cartpole", "meta.window=0", "key `meta.window`"),
-        ("cartpole", "meta.window=1000", "key `meta.window`: must be at most 312 here, found 1000"),
-        ("cartpole", "meta.trace=1.5", "key `meta.trace`: must be a number from 0 to 1"),
-        ("cartpole", "meta.surrogate=lvc", "key `meta.surrogate`: has no effect: with `meta.window` = 1"),
-        ("cartpole", "meta.surrogate=dice", "allowed: log-prob, lvc"),
-        ("theoretical-gmrl", "meta.window=80", "must be at most 62 here"),
         ("cartpole", "meta.patience_decay=0.5", "`meta.patience` is 0"),
         ("cartpole", "network.hidden=[0]", "network.hidden[0]"),
         ("cartpole", "network.hidden=[4096, 4096, 4096, 4096, 4096]", "too large for memory"),
@@ -231,9 +222,6 @@ fn bad_configurations_are_refused_with_file_and_key() {
     }
     for (sets, expected) in [
         (["actors.groups=1", "gap.every=5"], "key `gap.every`: must be 0 with 1 groups"),
-        (["meta.window=3", "meta.trace=0.5"], "key `meta.trace`: must be 0 with `meta.window` = 3"),
-        (["meta.trace=0.5", "meta.surrogate=lvc"], "key `meta.surrogate`: has no effect: the trace"),
-        (["meta.window=2", "network.stop_gradient=false"], "key `network.stop_gradient`: must be true"),
         (["gap.every=0", "meta.patience=5"], "key `meta.patience`: has no effect"),
         (["network.embedding=0", "network.stop_gradient=false"], "`network.embedding` is 0"),
         (["inner.optimiser=sgd", "inner.epsilon=1"], "key `inner.epsilon`: has no effect"),
@@ -250,6 +238,33 @@ fn bad_configurations_are_refused_with_file_and_key() {
     assert_eq!(output.status.code(), Some(2));
     assert!(message.contains("did you mean `signal-noise`?"), "{message}");
     assert!(scratch.entries().is_empty(), "nothing is written");
+}
+
+#[test]
+fn windows_and_traces_are_refused_where_they_contradict() {
+    for (name, set, expected) in [
+        ("five-arm-control", "meta.window=3", "belongs to the actor-critic"),
+        ("five-arm-control", "meta.trace=0.5", "belongs to the actor-critic"),
+        ("cartpole", "network.condition=value", "key `network.condition`: has no effect"),
+        ("atari-pong", "network.condition=policy", "allowed: torso, value"),
+        ("cartpole", "meta.window=0", "key `meta.window`"),
+        ("cartpole", "meta.window=1000", "key `meta.window`: must be at most 312 here, found 1000"),
+        ("cartpole", "meta.trace=1.5", "key `meta.trace`: must be a number from 0 to 1"),
+        ("cartpole", "meta.surrogate=lvc", "key `meta.surrogate`: has no effect: with `meta.window` = 1"),
+        ("cartpole", "meta.surrogate=dice", "allowed: log-prob, lvc"),
+        ("theoretical-gmrl", "meta.window=80", "must be at most 62 here"),
+    ] {
+        let message = load(name, &[set]).expect_err(set);
+        assert!(message.contains(expected), "{set}: {message}");
+    }
+    for (sets, expected) in [
+        (["meta.window=3", "meta.trace=0.5"], "key `meta.trace`: must be 0 with `meta.window` = 3"),
+        (["meta.trace=0.5", "meta.surrogate=lvc"], "key `meta.surrogate`: has no effect: the trace"),
+        (["meta.window=2", "network.stop_gradient=false"], "key `network.stop_gradient`: must be true"),
+    ] {
+        let message = load("cartpole", &sets).expect_err(sets[1]);
+        assert!(message.contains(expected), "{sets:?}: {message}");
+    }
 }
 
 #[test]
@@ -274,7 +289,11 @@ fn twins_have_no_window() {
     for set in ["meta.window=3", "meta.trace=0.5"] {
         let twin = load("cartpole", &[set, "twin=true"]).expect("valid").twin().expect("asked for");
         let text = online::resolved(&twin);
-        assert_eq!(online::parse(&text, "resolved", Format::Toml, &Overrides::default()), Ok(twin), "{text}");
+        let again = online::parse(&text, "resolved", Format::Toml, &Overrides::default()).expect("valid");
+        for plan in [twin, again] {
+            let Choice::ActorCritic(control) = plan.learner else { panic!("the actor-critic") };
+            assert_eq!((control.options.window(), control.options.reach), (1, Reach::ONE), "{text}");
+        }
     }
 }
 

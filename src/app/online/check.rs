@@ -68,6 +68,10 @@ where
         text += &format!("  {:13} {:>14.6e} {:>18.6e}\n", c.tunable.name(), c.exact, c.difference);
     }
     let error = found.iter().fold(0.0, |m: f64, c| m.max((c.exact - c.difference).abs())) / size;
+    if found.iter().any(|c| !(c.exact.is_finite() && c.difference.is_finite())) {
+        text += "not every number is finite: the update itself is near divergence\n";
+        return Ok(text);
+    }
     if size == 0.0 {
         text += "every derivative is zero: what is learned has no effect with these targets\n";
         return Ok(text);

@@ -13,6 +13,8 @@ use rayon::prelude::*;
 
 /// Step of the differences: Adam's step bends sharply where a gradient's coordinate is near zero.
 const STEP: f64 = 1e-5;
+/// The same through several updates, where parameters move further and more units cross a kink.
+const FAR_STEP: f64 = 1e-7;
 
 /// One meta-gradient beside its central difference.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,16 +63,17 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let kept = (self.work.theta.clone(), self.work.inner.clone(), self.work.total.clone());
         let mut checked = Vec::new();
         for (k, (tunable, exact)) in learned.into_iter().zip(by_value).enumerate() {
-            let difference = if self.past.is_empty() {
-                central(|h| {
+            let derivative = if self.past.is_empty() {
+                let step = if self.options.decay().is_some() { FAR_STEP } else { STEP };
+                central(step, |h| {
                     self.moved_step(found, (k, tunable), h);
-                    inner_product(&self.work.theta, &u)
+                    difference(&self.work.theta, &kept.0, &u)
                 })
             } else {
                 let taken = self.taken(found);
-                central(|h| inner_product(&self.end_of_window(&taken, tunable, h), &u))
+                central(FAR_STEP, |h| difference(&self.end_of_window(&taken, tunable, h), &kept.0, &u))
             };
-            checked.push(Checked { tunable, exact: *exact, difference });
+            checked.push(Checked { tunable, exact: *exact, difference: derivative });
         }
         (self.work.theta, self.work.inner, self.work.total) = kept;
         checked
@@ -96,6 +99,8 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         for (x, z) in parts {
             x.iter_mut().zip(z).for_each(|(x, z)| *x += F::of(h * decay) * *z);
         }
+        let squares = &mut self.state.inner.second;
+        squares.iter_mut().for_each(|s| *s = s.max(F::zero())); // a mean square near 0 may not be moved below
         self.inner_gradient(&moved, seen, true);
         self.inner_step(found.rule);
         (self.state.theta, self.state.inner) = (theta, inner);
@@ -152,9 +157,15 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
     }
 }
 
+/// `u . (x - y)`: little of it is lost where x is near y.
+fn difference<F: Real>(x: &[F], y: &[F], u: &[F]) -> f64 {
+    let moved: Vec<F> = x.iter().zip(y).map(|(x, y)| *x - *y).collect();
+    inner_product(&moved, u)
+}
+
 /// Derivative at 0 by a central difference of fourth order.
-fn central(mut along: impl FnMut(f64) -> f64) -> f64 {
-    let wide = along(2.0 * STEP) - along(-2.0 * STEP);
-    let narrow = along(STEP) - along(-STEP);
-    (8.0 * narrow - wide) / (12.0 * STEP)
+fn central(step: f64, mut along: impl FnMut(f64) -> f64) -> f64 {
+    let wide = along(2.0 * step) - along(-2.0 * step);
+    let narrow = along(step) - along(-step);
+    (8.0 * narrow - wide) / (12.0 * step)
 }

@@ -150,25 +150,30 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         Measured { inner, preconditioned, out, meta, transitions }
     }
 
+    /// Moves the logits along the derivatives by the values, unless the rail objects; returns the norm of those by the logits.
+    fn move_logits(&mut self, by_value: &[f64]) -> f64 {
+        let standing = &mut self.state.standing;
+        let mut ascent = self.options.tunables.by_logits(&standing.logits, by_value);
+        let norm = optim::norm(&ascent);
+        match self.options.rail.judge(&mut standing.rail, &mut ascent) {
+            Verdict::Apply { factor } => {
+                self.options.meta.scaled(factor).ascend(&mut standing.moments, &ascent, &mut standing.logits);
+            }
+            Verdict::NotFinite | Verdict::Exploded => {
+                self.work.trace.iter_mut().for_each(Moving::reset); // it would never recover
+            }
+            Verdict::FallenBack => {}
+        }
+        norm
+    }
+
     /// Moves the logits, takes over the new parameters and the later unroll, and reports.
     pub(super) fn commit(&mut self, found: Move) -> Row {
         let Move { eta, seen, norm, quality, loss, by_value, gap, .. } = found;
         let [ratio_mean, clip_fraction, policy_lag] = self.ratios();
+        let before = self.state.standing.logits.clone();
+        let meta_gradient_norm = by_value.as_ref().map(|h| self.move_logits(h));
         let standing = &mut self.state.standing;
-        let before = standing.logits.clone();
-        let ascent = by_value.as_ref().map(|h| self.options.tunables.by_logits(&standing.logits, h));
-        let meta_gradient_norm = ascent.as_ref().map(|ascent| optim::norm(ascent));
-        if let Some(mut ascent) = ascent {
-            match self.options.rail.judge(&mut standing.rail, &mut ascent) {
-                Verdict::Apply { factor } => {
-                    self.options.meta.scaled(factor).ascend(&mut standing.moments, &ascent, &mut standing.logits);
-                }
-                Verdict::NotFinite | Verdict::Exploded => {
-                    self.work.trace.iter_mut().for_each(Moving::reset); // it would never recover
-                }
-                Verdict::FallenBack => {}
-            }
-        }
         let gap: Option<GapRow> = gap.filter(Measured::is_finite).map(|found| standing.gauge.take(&found));
         if let Some(row) = &gap
             && self.options.rail.watch(&mut standing.rail, row.out.squared)
