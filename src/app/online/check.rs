@@ -44,15 +44,10 @@ where
     W: World + 'static,
     N: Network<F, Obs = W::Obs> + Send + 'static,
 {
-    let mut left = updates;
-    while left > 1 && (updates - left + 1 < CHECK_AFTER || !learner.ends_window()) {
+    let window = learner.options().window() as u64; // at most `updates`
+    let target = (CHECK_AFTER.div_ceil(window) * window).min(updates / window * window);
+    for _ in 1..target {
         learner.step().map_err(unfinished)?;
-        left -= 1;
-    }
-    if !learner.ends_window() {
-        let text =
-            format!("`updates` = {updates} ends within the first window of meta.window updates: no meta-gradient");
-        return Err(Failure::Usage(text));
     }
     let (row, found) = learner.checked_step().map_err(unfinished)?;
     let size = found.iter().fold(0.0, |m: f64, c| m.max(c.difference.abs()));

@@ -64,7 +64,7 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
         most_steps,
         learned: tunables.learned().len(),
     };
-    let reach = reach::reach(&section, &sizes, stop_gradient)?;
+    let reach = reach::reach(&section, &sizes, updates, stop_gradient)?;
     let default = if groups.is_multiple_of(2) { GAP_EVERY } else { 0 };
     let gap_every = raw.gap.as_ref().and_then(|gap| gap.every).unwrap_or(default);
     checks::within("gap.every", gap_every as f64, 0.0, MAX)?;

@@ -1,6 +1,6 @@
 //! How many inner updates a meta-gradient differentiates: `meta.window`, `meta.surrogate`, `meta.trace`.
 
-use super::{MAX, Problem, idle, raw};
+use super::{Problem, idle, raw};
 use crate::config::Fault;
 use crate::config::checks::{self, Checked};
 use crate::diff::Network;
@@ -39,10 +39,10 @@ pub(super) fn parameters(problem: &Problem) -> usize {
     }
 }
 
-/// What section `[meta]` says; `stop_gradient` is that of the network.
-pub(super) fn reach(raw: &raw::Meta, sizes: &Sizes, stop_gradient: bool) -> Checked<Reach> {
+/// What section `[meta]` says; a run has this many updates, and `stop_gradient` is the network's.
+pub(super) fn reach(raw: &raw::Meta, sizes: &Sizes, updates: u64, stop_gradient: bool) -> Checked<Reach> {
     let decay = checks::within("meta.trace", raw.trace.unwrap_or(0.0), 0.0, 1.0)?;
-    let steps = checks::count("meta.window", raw.window.unwrap_or(1), MAX as usize)?;
+    let steps = checks::count("meta.window", raw.window.unwrap_or(1), usize::try_from(updates).unwrap_or(usize::MAX))?;
     let Sizes { parameters, steps: unroll, most_steps, learned } = *sizes;
     if decay > 0.0 {
         if steps > 1 {

@@ -7,7 +7,7 @@ use crate::diff::{At, Network};
 use crate::estimator::online::{Eta, Evaluation, Tunable, Unroll};
 use crate::learn::online::Failed;
 use crate::math::real::{Real, inner_product};
-use crate::optim::Rule;
+use crate::optim::{self, Rule};
 use crate::rollout::world::{Element, World};
 use rayon::prelude::*;
 
@@ -15,6 +15,8 @@ use rayon::prelude::*;
 const STEP: f64 = 1e-5;
 /// The same through several updates, where parameters move further and more units cross a kink.
 const FAR_STEP: f64 = 1e-7;
+/// Furthest that the start may move along a trace: behind RMSProp and Adam traces may be very long.
+const FAR_MOVE: f64 = 1e-8;
 
 /// One meta-gradient beside its central difference.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +66,10 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let mut checked = Vec::new();
         for (k, (tunable, exact)) in learned.into_iter().zip(by_value).enumerate() {
             let derivative = if self.past.is_empty() {
-                let step = if self.options.decay().is_some() { FAR_STEP } else { STEP };
+                let step = self.options.decay().map_or(STEP, |decay| {
+                    let size = decay * optim::norm(&self.state.trace[k].theta);
+                    FAR_STEP.min(FAR_MOVE / size.max(f64::MIN_POSITIVE))
+                });
                 central(step, |h| {
                     self.moved_step(found, (k, tunable), h);
                     difference(&self.work.theta, &kept.0, &u)
