@@ -33,6 +33,13 @@ impl<F: Real> Moving<F> {
         Moving { theta, first: vec![F::zero(); state.first.len()], second: vec![F::zero(); state.second.len()] }
     }
 
+    /// Makes everything zero.
+    pub fn reset(&mut self) {
+        for part in [&mut self.theta, &mut self.first, &mut self.second] {
+            part.fill(F::zero());
+        }
+    }
+
     /// Multiplies everything.
     pub fn scale(&mut self, factor: F) {
         for part in [&mut self.theta, &mut self.first, &mut self.second] {

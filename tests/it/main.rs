@@ -26,6 +26,7 @@ mod online;
 mod online_actor_critic;
 mod online_atari;
 mod online_gap;
+mod online_window;
 mod probes;
 mod python;
 mod report;

@@ -4,17 +4,19 @@ use stillpoint::config::{self, Overrides};
 use stillpoint::estimator::online::{Eta, Fallback, Rail, Reduction, Setting, Tunable, Tunables};
 use stillpoint::learn::online::Updates as _;
 use stillpoint::learn::online::actor_critic::{
-    Ahead, Driver, FamilyLearner, MlpShape, Options, OuterOptions, Row, on_family,
+    Ahead, Driver, FamilyLearner, MlpShape, Options, OuterOptions, Reach, Row, on_family,
 };
 use stillpoint::math::targets::{Target, VTrace};
 use stillpoint::optim::{Differential, Optimiser, RmsPropDialect, Rule};
 use stillpoint::rng::{Address, Purpose};
+use tasks::task::Task;
 
 fn adam(beta: f64) -> Optimiser {
     Optimiser::Adam { beta, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
 }
 
-fn options(updates: u64) -> Options {
+/// Cart-pole's, with both gamma and lambda learned.
+pub fn options(updates: u64) -> Options {
     let eta = Eta { value_cost: 0.5, entropy_cost: 0.01, ..Eta::reference(0.95, 0.95) };
     let mut tunables = Tunables::fixed(&eta);
     *tunables.get_mut(Tunable::Gamma) = Setting::meta(0.95);
@@ -38,6 +40,7 @@ fn options(updates: u64) -> Options {
         },
         stop_gradient: true,
         differential: Differential::Exact,
+        reach: Reach::ONE,
         meta: adam(1e-2),
         rail: Rail::default(),
         updates,
@@ -45,16 +48,26 @@ fn options(updates: u64) -> Options {
     }
 }
 
-fn learner(family: &str, options: Options, seed: u64) -> FamilyLearner {
+/// A learner on one task of a preset's family.
+pub fn learner(family: &str, options: Options, seed: u64) -> FamilyLearner {
     learner_with(&[], family, options, seed)
 }
 
 /// [`learner`] with keys of the preset set.
 fn learner_with(set: &[String], family: &str, options: Options, seed: u64) -> FamilyLearner {
+    on_family(task(set, family, seed), &shape(), options, seed).expect("an environment")
+}
+
+/// The task of such a learner.
+pub fn task(set: &[String], family: &str, seed: u64) -> Task {
     let overrides = Overrides { set: set.to_vec(), ..Overrides::default() };
     let family = config::load(Some(family), &overrides).expect("a preset").family;
-    let task = family.sample(&mut Address::new(seed, Purpose::Task).stream());
-    on_family(task, &MlpShape { hidden: vec![32], embedding: 4 }, options, seed).expect("an environment")
+    family.sample(&mut Address::new(seed, Purpose::Task).stream())
+}
+
+/// Its network.
+pub fn shape() -> MlpShape {
+    MlpShape { hidden: vec![32], embedding: 4 }
 }
 
 /// Worst error of the meta-gradient over three checked updates, relative to its largest entry.

@@ -23,6 +23,18 @@ const SMALL: [&str; 14] = [
     "actors.length=4",
 ];
 
+/// Two updates per meta-update, and conditioning of the values alone.
+const WINDOW: [&str; 8] = [
+    "--set",
+    "meta.window=2",
+    "--set",
+    "meta.surrogate=lvc",
+    "--set",
+    "network.condition=value",
+    "--set",
+    "inner.target=lambda",
+];
+
 fn small(scratch: &Scratch, args: &[&str]) -> std::process::Output {
     scratch.run(&[&["online", "atari-pong", "-q"], args, &SMALL[..]].concat())
 }
@@ -61,6 +73,27 @@ fn a_game_resumes_exactly_and_is_evaluated() {
     assert!(movie.starts_with(b"GIF89a") && movie.len() > 2000, "{} bytes", movie.len());
 }
 
+/// Stopped after nine updates, in the middle of a window of two.
+#[test]
+fn a_game_resumes_within_a_window() {
+    if library("online runs").is_none() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let at = |run: &str, file: &str| scratch.path().join(run).join(file);
+    for (out, updates) in [("whole", "updates=14"), ("killed", "updates=14"), ("shorter", "updates=9")] {
+        let args = ["--out", out, "--set", updates, "--set", "inner.anneal=false"];
+        let output = small(&scratch, &[&args[..], &WINDOW[..]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    std::fs::copy(at("shorter", "state.safetensors"), at("killed", "state.safetensors")).expect("writable");
+    assert!(scratch.run(&["online", "--resume", "--out", "killed", "-q"]).status.success());
+    assert_eq!(bare_rows(&scratch, "killed"), bare_rows(&scratch, "whole"));
+    let states = ["killed", "whole"].map(|run| std::fs::read(at(run, "state.safetensors")).expect("state"));
+    assert!(states[0] == states[1], "the same state, emulators included");
+    assert!(scratch.run(&["evaluate", "whole", "--count", "2"]).status.success());
+}
+
 /// In double precision, on the network and game of the configuration.
 #[test]
 fn the_meta_gradient_of_a_game_is_exact() {
@@ -68,15 +101,18 @@ fn the_meta_gradient_of_a_game_is_exact() {
         return;
     }
     let scratch = Scratch::new();
-    let output = small(&scratch, &["--check-gradient"]);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let error: f64 = text
-        .split("largest error ")
-        .nth(1)
-        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-        .unwrap_or_else(|| panic!("{text}"));
-    assert!(error < 1e-6, "{text}");
+    let trace = ["--set", "meta.trace=0.9", "--set", "inner.target=lambda"];
+    for args in [&[][..], &WINDOW, &trace] {
+        let output = small(&scratch, &[&["--check-gradient"], args].concat());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let error: f64 = text
+            .split("largest error ")
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+            .unwrap_or_else(|| panic!("{text}"));
+        assert!(error < 1e-6, "{text}");
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::config::online::{self as config, Atari, Choice, Control, Plan, Proble
 use crate::config::plan::FamilyChoice;
 use crate::config::{self as files, Overrides, preset};
 use crate::diff::Network;
-use crate::estimator::online::{Mode, Setting, Tunable};
-use crate::learn::online::actor_critic::{ConvShape, MlpShape, convolutions, perceptron};
+use crate::estimator::online::{Mode, Setting, Surrogate, Tunable};
+use crate::learn::online::actor_critic::{ConvShape, MlpShape, Reach, convolutions, perceptron};
 use crate::learn::online::{Options, Task};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -159,17 +159,40 @@ fn game(lines: &mut Lines, (atari, network): (&Atari, &ConvShape), separate_crit
     let actions = if atari.protocol.full_actions { 18 } else { minimal.unwrap_or(18) };
     let net = convolutions(&atari.protocol, actions, *network, separate_critic).0;
     let parameters = Network::<f32>::n_params(&net) as u64;
-    let embedding = if network.embedding == 0 { "none".into() } else { network.embedding.to_string() };
+    let embedding = match (network.embedding, network.value_branch) {
+        (0, _) => "of gamma and lambda none".to_string(),
+        (n, false) => format!("of gamma and lambda {n}"),
+        (n, true) => format!("of gamma {n} for a hidden layer of the values (network.condition value)"),
+    };
     let name = format!("{:?}", network.architecture);
     lines.add(
         "network",
         format!(
-            "{name}, embedding of gamma and lambda {embedding}, {} parameters, {} multiply-adds per observation, f32",
+            "{name}, embedding {embedding}, {} parameters, {} multiply-adds per observation, f32",
             grouped(parameters),
             grouped(net.multiply_adds() as u64)
         ),
     );
     Ok(Sizes { parameters, row: atari.protocol.observation_len() as u64 + net.kept_per_row() as u64 * 8, number: 4 })
+}
+
+/// When meta-parameters move, and what their gradient is taken through.
+fn meta_step(reach: Reach) -> String {
+    match reach {
+        Reach::Window { steps: 1, .. } => {
+            "after every update, through that update (meta.window 1, meta.trace 0)".into()
+        }
+        Reach::Window { steps, surrogate } => {
+            let name = match surrogate {
+                Surrogate::LogProb => "log-prob",
+                Surrogate::Lvc => "lvc",
+            };
+            format!("after every {steps} updates, through all of them (meta.window {steps}, meta.surrogate {name})")
+        }
+        Reach::Trace { decay } => {
+            format!("after every update, through all updates so far (meta.trace {decay})")
+        }
+    }
 }
 
 fn actor_critic(lines: &mut Lines, control: &Control, seed: u64) -> Result<(), Failure> {
@@ -181,6 +204,9 @@ fn actor_critic(lines: &mut Lines, control: &Control, seed: u64) -> Result<(), F
     let settings: Vec<String> = Tunable::ALL.iter().map(|t| shown(t.name(), options.tunables.get(*t))).collect();
     lines.add("meta", settings.join(", "));
     let transitions = (options.actors * options.length) as u64;
+    if !options.tunables.learned().is_empty() {
+        lines.add("meta-step", meta_step(options.reach));
+    }
     lines.add(
         "updates",
         format!(
@@ -196,12 +222,26 @@ fn actor_critic(lines: &mut Lines, control: &Control, seed: u64) -> Result<(), F
         "gap",
         match options.gap_every {
             0 => "not measured".to_string(),
-            n => format!("every {n} updates, between {} groups of {} actors", options.groups, options.group_size()),
+            n => {
+                let when = if options.window() > 1 { ", at the next end of a window" } else { "" };
+                let (groups, size) = (options.groups, options.group_size());
+                format!("every {n} updates{when}, between {groups} groups of {size} actors")
+            }
         },
     );
     // two unrolls with their activations; gradients of every group, moments, directions
-    let vectors = 2 * options.groups as u64 + 10;
-    let bytes = 2 * transitions * sizes.row + vectors * sizes.parameters * sizes.number + (16 << 20);
+    let mut vectors = 2 * options.groups as u64 + 10;
+    let mut rows = 2 * transitions;
+    let window = options.window() as u64;
+    if window > 1 {
+        // of every update before: parameters, moments, gradient, data; activations of one at a time; products of groups, cotangents
+        vectors += 4 * (window - 1) + options.groups as u64 + 5;
+        rows += transitions * window;
+    }
+    if options.decay().is_some() {
+        vectors += 6 * options.tunables.learned().len() as u64 + options.groups as u64 + 2;
+    }
+    let bytes = rows * sizes.row + vectors * sizes.parameters * sizes.number + (16 << 20);
     lines.add("memory", format!("about {} MB", grouped(bytes.div_ceil(1_000_000))));
     Ok(())
 }
@@ -224,6 +264,12 @@ mod tests {
         let text = said("online/cartpole");
         assert!(text.contains("400 of 320 steps (16 actors x 20), 128 320 in total"), "{text}");
         assert!(text.contains("gamma 0.95 learned within (0, 1)") && text.contains("every 10 updates"), "{text}");
+        assert!(text.contains("after every update, through that update (meta.window 1"), "{text}");
+        let text = said("online/theoretical-gmrl");
+        assert!(
+            text.contains("after every 3 updates, through all of them (meta.window 3, meta.surrogate lvc)"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The actor-critic's part of a configuration of `online`: task, actors, network, costs, outer loss.
 
-use super::{Choice, Control, MAX, Problem, idle, inner, meta, raw, setting};
+use super::{Choice, Control, MAX, Problem, idle, inner, meta, raw, reach, setting};
 use crate::config::checks::{self, Checked};
 use crate::config::{Fault, family};
 use crate::diff::conv::Architecture;
@@ -35,13 +35,9 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
     let is_atari = raw.atari.is_some();
     let defaults = if is_atari { ATARI } else { FAMILY };
     let actors = raw.actors.clone().unwrap_or_default();
-    let count =
-        checks::count("actors.count", actors.count.unwrap_or(16), if is_atari { MAX_PICTURES } else { MAX_STEPS })?;
-    let length = checks::count(
-        "actors.length",
-        actors.length.unwrap_or(20),
-        if is_atari { MAX_PICTURES } else { MAX_STEPS } / count,
-    )?;
+    let most_steps = if is_atari { MAX_PICTURES } else { MAX_STEPS };
+    let count = checks::count("actors.count", actors.count.unwrap_or(16), most_steps)?;
+    let length = checks::count("actors.length", actors.length.unwrap_or(20), most_steps / count)?;
     let groups = groups(actors.groups, count)?;
     let problem = problem(raw, count * length)?;
     let embedding = match &problem {
@@ -59,7 +55,16 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
         let given = raw.inner.differential.is_some();
         idle("inner.differential", given, "no meta-parameter is learned: no `mode` is `meta`")?;
     }
-    let (meta, rail) = meta(&raw.meta.clone().unwrap_or_default())?;
+    let section = raw.meta.clone().unwrap_or_default();
+    let (meta, rail) = meta(&section)?;
+    let stop_gradient = raw.network.as_ref().and_then(|n| n.stop_gradient).unwrap_or(true);
+    let sizes = reach::Sizes {
+        parameters: reach::parameters(&problem),
+        steps: count * length,
+        most_steps,
+        learned: tunables.learned().len(),
+    };
+    let reach = reach::reach(&section, &sizes, updates, stop_gradient)?;
     let default = if groups.is_multiple_of(2) { GAP_EVERY } else { 0 };
     let gap_every = raw.gap.as_ref().and_then(|gap| gap.every).unwrap_or(default);
     checks::within("gap.every", gap_every as f64, 0.0, MAX)?;
@@ -81,8 +86,9 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
         anneal: raw.inner.anneal.unwrap_or(defaults.anneal),
         outer: outer(&raw.outer.clone().unwrap_or_default(), count, groups, embedding > 0)?,
         tunables,
-        stop_gradient: raw.network.as_ref().and_then(|n| n.stop_gradient).unwrap_or(true),
+        stop_gradient,
         differential: inner::differential(&raw.inner),
+        reach,
         meta,
         rail,
         updates,
@@ -118,6 +124,7 @@ fn problem(raw: &raw::Raw, rows: usize) -> Checked<Problem> {
     checks::within("network.embedding", embedding as f64, 0.0, MAX_WIDTH as f64)?;
     if embedding == 0 {
         idle("network.stop_gradient", network.stop_gradient.is_some(), "`network.embedding` is 0")?;
+        idle("network.condition", network.condition.is_some(), "`network.embedding` is 0")?;
     }
     if let Some(section) = &raw.atari {
         let atari = super::atari::atari(section)?;
@@ -135,11 +142,13 @@ fn problem(raw: &raw::Raw, rows: usize) -> Checked<Problem> {
             raw::Init::Orthogonal => Weights::Orthogonal,
             raw::Init::FanIn => Weights::FanIn,
         };
-        return Ok(Problem::Atari(atari, ConvShape { architecture, embedding, init }));
+        let value_branch = network.condition == Some(raw::Conditioned::Value);
+        return Ok(Problem::Atari(atari, ConvShape { architecture, embedding, value_branch, init }));
     }
     let (family, _) = family::build(raw.family.as_ref().unwrap_or(&toml::Table::new()))?;
     let why = "only a game has convolutions; `network.hidden` holds the widths of tanh layers";
     idle("network.architecture", network.architecture.is_some(), why)?;
+    idle("network.condition", network.condition.is_some(), "the embedding of a perceptron enters its first layer")?;
     idle("network.init", network.init.is_some(), "tanh layers start with Glorot's weights")?;
     Ok(Problem::Family(family, MlpShape { hidden: hidden(network.hidden, rows)?, embedding }))
 }

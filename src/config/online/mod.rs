@@ -4,6 +4,8 @@ mod atari;
 mod control;
 mod inner;
 mod raw;
+mod raw_atari;
+mod reach;
 mod section;
 pub mod shipped;
 
@@ -14,7 +16,8 @@ pub use atari::Atari;
 use super::{Error, Fault, Overrides, tree};
 use crate::config::plan::FamilyChoice;
 use crate::estimator::online::{Fallback, Mode, OuterReturn, Rail, Setting};
-use crate::learn::online::{Options, Task, actor_critic};
+use crate::learn::online::actor_critic::{self, Reach};
+use crate::learn::online::{Options, Task};
 use crate::optim::Optimiser;
 use std::path::Path;
 
@@ -90,7 +93,10 @@ impl Plan {
         };
         match &mut twin.learner {
             Choice::Small(options) => [&mut options.gamma, &mut options.lambda].into_iter().for_each(fix),
-            Choice::ActorCritic(control) => control.options.tunables.0.iter_mut().for_each(fix),
+            Choice::ActorCritic(control) => {
+                control.options.tunables.0.iter_mut().for_each(fix);
+                control.options.reach = Reach::ONE; // nothing to differentiate
+            }
         }
         self.has_twin.then_some(twin)
     }
@@ -197,6 +203,8 @@ fn small(raw: raw::Raw, updates: u64) -> Checked<Options> {
         ("gap", raw.gap.is_some()),
         ("inner", raw::Inner { alpha: None, entropy: None, ..raw.inner.clone() } != raw::Inner::default()),
         ("outer", raw::Outer { critic: None, ..outer } != raw::Outer::default()),
+        ("meta.window", raw.meta.as_ref().is_some_and(|m| m.window.is_some() || m.surrogate.is_some())),
+        ("meta.trace", raw.meta.as_ref().is_some_and(|m| m.trace.is_some())),
         ("meta.patience", raw.meta.as_ref().is_some_and(|m| m.patience.is_some() || m.patience_decay.is_some())),
     ];
     for (key, is_given) in others {

@@ -60,7 +60,7 @@ pub(super) fn control(control: &Control) -> raw::Raw {
             condition: is_seen.then_some(condition),
         }),
         gap: Some(raw::Gap { every: Some(options.gap_every) }),
-        meta: is_learned.then(|| meta_section(options.meta, &options.rail)),
+        meta: is_learned.then(|| super::reach::section(options.reach, meta_section(options.meta, &options.rail))),
         ..raw::Raw::default()
     }
 }
@@ -84,6 +84,10 @@ fn convolutions(network: &ConvShape) -> raw::Network {
             Architecture::Nature => raw::Architecture::Nature,
             Architecture::ImpalaShallow => raw::Architecture::ImpalaShallow,
             Architecture::ImpalaDeep => raw::Architecture::ImpalaDeep,
+        }),
+        condition: (network.embedding > 0).then_some(match network.value_branch {
+            true => raw::Conditioned::Value,
+            false => raw::Conditioned::Torso,
         }),
         init: Some(match network.init {
             Weights::Orthogonal => raw::Init::Orthogonal,

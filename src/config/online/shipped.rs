@@ -20,7 +20,8 @@ configurations!(
     "five-arm-fixed",
     "navigation",
     "negated-pairs",
-    "signal-noise"
+    "signal-noise",
+    "theoretical-gmrl"
 );
 
 /// Text of the configuration `name`.

@@ -29,12 +29,12 @@ pub(super) struct HeadTape<F> {
     pub rows: usize,
     /// Features `[rows, inputs]`.
     pub flat: Vec<F>,
-    hidden: Vec<F>,
+    pub hidden: Vec<F>,
     pub output: Vec<F>,
     /// Bias of the hidden layer as conditioned, and its tangent.
     pub bias: [Vec<F>; 2],
     pub flat_dot: Vec<F>,
-    hidden_dot: Vec<F>,
+    pub hidden_dot: Vec<F>,
     pub output_dot: Vec<F>,
     /// Cotangents of the hidden layer, then of the features, and their tangents.
     back_hidden: [Vec<F>; 2],
@@ -116,8 +116,8 @@ impl Head {
     }
 
     /// Adds the gradients of the dense parameters (not the bias's: it stays in the tape) and leaves the features' cotangents. The
-    /// cotangents `d` are of the first rows, as many as they fill.
-    pub fn reverse<F: Real>(&self, theta: &[F], d: &[F], out: &mut [F], tape: &mut HeadTape<F>) {
+    /// cotangents `d` are of the first rows, as many as they fill; `more` are the hidden layer's, of what else reads it.
+    pub fn reverse<F: Real>(&self, theta: &[F], d: &[F], more: Option<&[F]>, out: &mut [F], tape: &mut HeadTape<F>) {
         let rows = &(d.len() / self.outputs);
         let HeadTape { flat, hidden, back_hidden: [dh, _], back_flat: [dx, _], bias_gradient: [db, _], narrow, .. } =
             tape;
@@ -127,6 +127,7 @@ impl Head {
         add_rows(d, &mut out[self.out_bias.clone()]);
         let dh = sized(dh, *rows * self.hidden);
         matmul::nt([*rows, self.outputs, self.hidden], d, &theta[self.out_weight.clone()], dh, false, narrow);
+        add(dh, more);
         mask(dh, hidden);
         add_rows(dh, zeroed(db, self.hidden));
         matmul::tn_add([*rows, self.inputs, self.hidden], flat, dh, &mut out[self.weight.clone()], narrow);
@@ -140,6 +141,7 @@ impl Head {
         theta: &[F],
         dot: Option<&[F]>,
         [d, d_dot]: [&[F]; 2],
+        more: Option<[&[F]; 2]>,
         out: &mut [F],
         tape: &mut HeadTape<F>,
     ) {
@@ -166,6 +168,8 @@ impl Head {
         if let Some(dot) = dot {
             matmul::nt(back, d, &dot[self.out_weight.clone()], eh, true, narrow);
         }
+        add(dh, more.map(|m| m[0]));
+        add(eh, more.map(|m| m[1]));
         mask(dh, hidden);
         mask(eh, hidden);
         add_rows(dh, zeroed(db, self.hidden));
@@ -180,6 +184,13 @@ impl Head {
             matmul::tn_add(deep, flat_dot, dh, &mut out[self.weight.clone()], narrow);
             matmul::nt(back, dh, &dot[self.weight.clone()], ex, true, narrow);
         }
+    }
+}
+
+/// Adds what there is.
+fn add<F: Real>(d: &mut [F], more: Option<&[F]>) {
+    if let Some(more) = more {
+        d.iter_mut().zip(more).for_each(|(d, m)| *d += *m);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::embedding::{Embedding, EmbeddingScratch};
 use super::super::network::{Along, At, Gradient, Network};
 use super::super::tape::zeroed;
+use super::branch::{Both, BranchTape};
 use super::head::{Head, HeadTape};
 use super::plan::{Frame, Plan, Stage};
 use super::simd::Level;
@@ -38,11 +39,14 @@ impl Architecture {
 /// The flat parameter vector holds `W_e` `[conditioning, embedding]`, `W_1e` `[embedding, hidden]` (absent without conditioning),
 /// then for each convolution in order of evaluation its weight `[row, column, in, out]` and bias `[out]`, then the hidden layer's
 /// weight `[features, hidden]` and bias, then the heads' `[hidden, outputs]` and bias. Features are `[row, column, channel]`.
+/// If the values have a branch ([`ConvNet::with_branch`]), the heads are the policy's; then follow the weight `[hidden, hidden]` and bias of
+/// the branch, and the values' `[hidden, values]` and bias. Outputs are the policy's, then values.
 /// An observation is `[channel, row, column]` of bytes, divided by 255 inside.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvNet {
     pub(super) plan: Plan,
     pub(super) head: Head,
+    pub(super) branch: Option<Head>,
     pub(super) embedding: Embedding,
     level: Level,
 }
@@ -54,6 +58,7 @@ pub struct ConvTape<F> {
     plan: Option<Plan>,
     images: Images<F>,
     head: HeadTape<F>,
+    branch: BranchTape<F>,
     embedding: EmbeddingScratch<F>,
 }
 
@@ -91,7 +96,34 @@ impl ConvNet {
         let plan = Plan::new(frame, stages, embedding.n_params());
         let grid = plan.buffers[plan.last()].grid;
         let head = Head::new(plan.params.end, grid.height * grid.width * grid.channels, hidden, outputs);
-        ConvNet { plan, head, embedding, level: Level::best() }
+        ConvNet { plan, head, branch: None, embedding, level: Level::best() }
+    }
+
+    /// The same network where the last `values` outputs see the embedding and the others do not: they come from a second hidden
+    /// layer with ReLU, as wide as the first, over the first and the embedding (specification gradient-bias 4).
+    ///
+    /// # Panics
+    /// If the outputs are not more than that, or the values none.
+    pub fn with_branch(self, values: usize) -> ConvNet {
+        let Head { hidden, outputs, weight, inputs, .. } = self.head;
+        assert!((1..outputs).contains(&values), "{values} values of {outputs} outputs");
+        let head = Head::new(weight.start, inputs, hidden, outputs - values);
+        let branch = Some(Head::new(head.out_bias.end, hidden, hidden, values));
+        ConvNet { head, branch, ..self }
+    }
+
+    /// Both heads, if there are two.
+    fn both(&self) -> Option<Both<'_>> {
+        self.branch.as_ref().map(|values| Both { policy: &self.head, values })
+    }
+
+    /// The head that ends the parameter vector, whose hidden layer sees the embedding.
+    pub(super) fn last(&self) -> &Head {
+        self.branch.as_ref().unwrap_or(&self.head)
+    }
+
+    fn width(&self) -> usize {
+        self.head.outputs + self.branch.as_ref().map_or(0, |values| values.outputs)
     }
 
     /// Size of an observation.
@@ -99,12 +131,12 @@ impl ConvNet {
         self.plan.frame
     }
 
-    /// Parameters of convolutions and hidden layer: what the literature counts (neither heads nor embedding).
+    /// Parameters of convolutions and hidden layer: what the literature counts (neither heads nor embedding nor branch).
     pub fn torso_params(&self) -> usize {
         self.plan.params.len() + self.head.weight.len() + self.head.bias.len()
     }
 
-    /// Multiply-adds per observation of convolutions and hidden layer (neither heads nor embedding, biases nor pooling).
+    /// Multiply-adds per observation of convolutions and hidden layer (neither heads nor embedding nor branch, biases nor pooling).
     pub fn multiply_adds(&self) -> usize {
         self.plan.multiply_adds() + self.head.weight.len()
     }
@@ -112,7 +144,8 @@ impl ConvNet {
     /// Numbers that a tape keeps per observation.
     pub fn kept_per_row(&self) -> usize {
         let stored = self.plan.buffers.iter().filter(|buffer| buffer.stored);
-        stored.map(|buffer| buffer.grid.len()).sum::<usize>() + 3 * self.head.inputs + 4 * self.head.hidden
+        let branch = self.branch.as_ref().map_or(0, |values| 3 * values.inputs + 4 * values.hidden);
+        stored.map(|buffer| buffer.grid.len()).sum::<usize>() + 3 * self.head.inputs + 4 * self.head.hidden + branch
     }
 
     /// Places of weight `[row, column, in, out]` and bias of each convolution, in order of evaluation, with the weight's sizes.
@@ -127,13 +160,19 @@ impl ConvNet {
         [weight, bias, out_weight, out_bias]
     }
 
+    /// Those of the branch of the values, if there is one.
+    pub fn branch(&self) -> Option<[Range<usize>; 4]> {
+        let Head { weight, bias, out_weight, out_bias, .. } = self.branch.clone()?;
+        Some([weight, bias, out_weight, out_bias])
+    }
+
     /// Places of `W_e` and `W_1e`.
     pub fn embedding(&self) -> [Range<usize>; 2] {
         self.embedding.parts()
     }
 
     fn check<F: Real>(&self, at: At<'_, F, u8>, rows: usize) {
-        assert_eq!(at.theta.len(), self.head.out_bias.end, "parameters");
+        assert_eq!(at.theta.len(), self.last().out_bias.end, "parameters");
         assert!(at.obs.len() >= rows * self.plan.frame.len(), "observations of all rows");
         assert!(self.embedding.size == 0 || at.condition.len() == self.embedding.conditioning, "conditioning vector");
     }
@@ -156,7 +195,7 @@ impl<F: Real> Network<F> for ConvNet {
     type Tape = ConvTape<F>;
 
     fn n_params(&self) -> usize {
-        self.head.out_bias.end
+        self.last().out_bias.end
     }
 
     fn obs_width(&self) -> usize {
@@ -164,7 +203,7 @@ impl<F: Real> Network<F> for ConvNet {
     }
 
     fn outputs(&self) -> usize {
-        self.head.outputs
+        self.width()
     }
 
     fn conditioning(&self) -> usize {
@@ -180,38 +219,56 @@ impl<F: Real> Network<F> for ConvNet {
     fn forward_rows(&self, at: At<'_, F, u8>, rows: Range<usize>, tape: &mut ConvTape<F>) {
         self.check(at, rows.end);
         self.claim(tape);
-        let ConvTape { images, head, embedding, .. } = tape;
+        let ConvTape { images, head, branch, embedding, .. } = tape;
         assert!(rows.start == 0 || rows.start == head.rows, "rows follow those on the tape");
         images.prepare(&self.plan, at.theta);
         images.grow(&self.plan, rows.end);
         self.head.grow(rows.end, head);
         head.bias[0].clear();
         head.bias[0].extend_from_slice(&at.theta[self.head.bias.clone()]);
-        self.embedding.shift(at.theta, at.condition, &mut head.bias[0], embedding);
+        let bias = if let Some(values) = &self.branch {
+            branch.head.bias[0].clear();
+            branch.head.bias[0].extend_from_slice(&at.theta[values.bias.clone()]);
+            &mut branch.head.bias[0]
+        } else {
+            &mut head.bias[0]
+        };
+        self.embedding.shift(at.theta, at.condition, bias, embedding);
         for row in rows.clone() {
             let flat = &mut head.flat[row * self.head.inputs..(row + 1) * self.head.inputs];
             images.forward(&self.plan, self.level, row, self.image(at.obs, row), flat);
         }
-        self.head.forward(self.level, at.theta, rows, head);
+        self.head.forward(self.level, at.theta, rows.clone(), head);
+        if let Some(both) = self.both() {
+            both.forward(self.level, at.theta, rows, head, branch);
+        }
     }
 
     fn reserve(&self, rows: usize, tape: &mut ConvTape<F>) {
         self.claim(tape);
         tape.images.reserve(&self.plan, rows);
         self.head.reserve(rows, &mut tape.head);
+        if let Some(values) = &self.branch {
+            values.reserve(rows, &mut tape.branch.head);
+        }
     }
 
     fn output<'t>(&self, tape: &'t ConvTape<F>) -> &'t [F] {
-        &tape.head.output
+        if self.branch.is_some() { &tape.branch.output } else { &tape.head.output }
     }
 
     fn vjp(&self, at: At<'_, F, u8>, cotangents: &[F], out: Gradient<'_, F>, tape: &mut ConvTape<F>) {
-        let ConvTape { images, head, embedding, .. } = tape;
+        let ConvTape { images, head, branch, embedding, .. } = tape;
+        let width = self.width();
         self.check(at, head.rows);
-        assert_eq!(cotangents.len(), head.rows * self.head.outputs, "cotangents of all rows");
+        assert_eq!(cotangents.len(), head.rows * width, "cotangents of all rows");
         // rows behind the last one that matters (those that an unroll bootstraps from) cost nothing
-        let used = cotangents.iter().rposition(|d| *d != F::zero()).map_or(0, |i| i / self.head.outputs + 1);
-        self.head.reverse(at.theta, &cotangents[..used * self.head.outputs], out.theta, head);
+        let used = cotangents.iter().rposition(|d| *d != F::zero()).map_or(0, |i| i / width + 1);
+        let cotangents = &cotangents[..used * width];
+        match self.both() {
+            Some(both) => both.reverse(at.theta, cotangents, out.theta, head, branch),
+            None => self.head.reverse(at.theta, cotangents, None, out.theta, head),
+        }
         images.prepare_reverse(&self.plan, false, false);
         let n = self.head.inputs;
         for row in 0..used {
@@ -220,9 +277,13 @@ impl<F: Real> Network<F> for ConvNet {
             images.reverse(&self.plan, self.level, row, self.image(at.obs, row), flat, d);
         }
         images.finish_reverse(&self.plan, out.theta);
-        let bias = &mut out.theta[self.head.bias.clone()];
-        bias.iter_mut().zip(&head.bias_gradient[0]).for_each(|(o, g)| *o += *g);
-        self.embedding.vjp(at.theta, at.condition, &head.bias_gradient[0], out, embedding);
+        add(&mut out.theta[self.head.bias.clone()], &head.bias_gradient[0]);
+        let mut db = &head.bias_gradient[0];
+        if let Some(values) = &self.branch {
+            db = &branch.head.bias_gradient[0];
+            add(&mut out.theta[values.bias.clone()], db);
+        }
+        self.embedding.vjp(at.theta, at.condition, db, out, embedding);
     }
 
     fn jvp(&self, at: At<'_, F, u8>, along: Along<'_, F>, tape: &mut ConvTape<F>) {
@@ -231,7 +292,7 @@ impl<F: Real> Network<F> for ConvNet {
     }
 
     fn jvp_rows(&self, at: At<'_, F, u8>, along: Along<'_, F>, rows: usize, tape: &mut ConvTape<F>) {
-        let ConvTape { images, head, embedding, .. } = tape;
+        let ConvTape { images, head, branch, embedding, .. } = tape;
         self.check(at, head.rows);
         assert!(rows <= head.rows, "rows on the tape");
         let n = self.head.inputs;
@@ -246,12 +307,22 @@ impl<F: Real> Network<F> for ConvNet {
                 images.tangent(&self.plan, self.level, row, self.image(at.obs, row), flat, flat_dot);
             }
         }
-        self.embedding.shift_tangent(at.theta, at.condition, along, bias, embedding);
+        if self.branch.is_none() {
+            self.embedding.shift_tangent(at.theta, at.condition, along, bias, embedding);
+        }
         self.head.tangent(self.level, at.theta, along.theta, rows, head);
+        if let Some(both) = self.both() {
+            let bias = zeroed(&mut branch.head.bias[1], both.values.hidden);
+            if let Some(dot) = along.theta {
+                bias.copy_from_slice(&dot[both.values.bias.clone()]);
+            }
+            self.embedding.shift_tangent(at.theta, at.condition, along, bias, embedding);
+            both.tangent(self.level, at.theta, along.theta, rows, head, branch);
+        }
     }
 
     fn tangent<'t>(&self, tape: &'t ConvTape<F>) -> &'t [F] {
-        &tape.head.output_dot
+        if self.branch.is_some() { &tape.branch.output_dot } else { &tape.head.output_dot }
     }
 
     /// Exact wherever no unit is on a kink. The tangents inside the torso are computed again, image by image, rather than kept.
@@ -263,9 +334,12 @@ impl<F: Real> Network<F> for ConvNet {
         out: Gradient<'_, F>,
         tape: &mut ConvTape<F>,
     ) {
-        let ConvTape { images, head, embedding, .. } = tape;
+        let ConvTape { images, head, branch, embedding, .. } = tape;
         self.check(at, head.rows);
-        self.head.reverse_tangent(at.theta, along.theta, cotangents, out.theta, head);
+        match self.both() {
+            Some(both) => both.reverse_tangent(at.theta, along.theta, cotangents, out.theta, head, branch),
+            None => self.head.reverse_tangent(at.theta, along.theta, cotangents, None, out.theta, head),
+        }
         let (n, moving) = (self.head.inputs, along.theta.is_some());
         images.prepare_reverse(&self.plan, true, moving);
         for row in 0..head.rows {
@@ -278,9 +352,18 @@ impl<F: Real> Network<F> for ConvNet {
             images.reverse_tangent(&self.plan, self.level, row, image, flat, d, moving);
         }
         images.finish_reverse(&self.plan, out.theta);
-        let [db, db_dot] = &head.bias_gradient;
-        let bias = &mut out.theta[self.head.bias.clone()];
-        bias.iter_mut().zip(db_dot).for_each(|(o, g)| *o += *g);
+        add(&mut out.theta[self.head.bias.clone()], &head.bias_gradient[1]);
+        let mut gradients = &head.bias_gradient;
+        if let Some(values) = &self.branch {
+            gradients = &branch.head.bias_gradient;
+            add(&mut out.theta[values.bias.clone()], &gradients[1]);
+        }
+        let [db, db_dot] = gradients;
         self.embedding.vjp_tangent(at.theta, at.condition, along, [db, db_dot], out, embedding);
     }
+}
+
+/// `to += from`.
+fn add<F: Real>(to: &mut [F], from: &[F]) {
+    to.iter_mut().zip(from).for_each(|(t, f)| *t += *f);
 }

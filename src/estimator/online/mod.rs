@@ -10,8 +10,8 @@
 //! | [`outer_gradient`] | gradient of -J' on later data | 1.2 |
 //! | [`Inner::along`] | derivatives of the step by every tunable, in one direction | 2.2 |
 //! | [`Inner::through_embedding`] | the part through the conditioning of the network | 2.4 |
-//! | [`Inner::window`] | K steps, backwards | gradient-bias 4 |
-//! | [`Inner::push_trace`] | the trace z of the whole update map, forwards | 2.5 |
+//! | [`Inner::window`], [`Inner::back_through`] | K steps, backwards | gradient-bias 4 |
+//! | [`Inner::push_trace`], [`Inner::add_trace_tangent`] | the trace z of the whole update map, forwards | 2.5 |
 
 mod arms;
 mod chain;

@@ -49,18 +49,33 @@ impl<N> Inner<'_, N> {
         assert_eq!(z.len(), tunables.len(), "one trace per tunable");
         for (tunable, z) in tunables.iter().zip(z) {
             z.scale(F::of(options.decay));
-            let unit: Vec<F> =
-                options.embedding.iter().map(|t| if t == tunable { F::one() } else { F::zero() }).collect();
-            let condition = (!unit.is_empty()).then_some(unit.as_slice());
             let mut along = vec![F::zero(); at.theta.len()];
-            {
-                let direction = Along { theta: Some(&z.theta), condition };
-                let dots = self.tangents(at, direction, unroll, evaluation, tape);
-                let motion = Motion { tangents: &dots, targets: options.targets, surrogate: options.surrogate };
-                let out = &mut along;
-                self.gradient_tangent(at, direction, unroll, eta, Some(*tunable), evaluation, motion, out, tape);
-            }
+            self.add_trace_tangent(options, at, unroll, eta, *tunable, evaluation, &z.theta, &mut along, tape);
             self.rule.push_forward(before, gradient, along, options.differential, z);
         }
+    }
+    /// Adds `(dg/dtheta) z + dg/deta_k` to `out`: what one batch brings to [`Inner::push_trace`] for one tunable, z already decayed.
+    ///
+    /// `evaluation` is that of [`Inner::step`], and the tape must still be there.
+    pub fn add_trace_tangent<F: Real>(
+        &self,
+        options: &Trace,
+        at: At<'_, F, N::Obs>,
+        unroll: &Unroll<F, N::Obs>,
+        eta: &Eta,
+        tunable: Tunable,
+        evaluation: &Evaluation<F>,
+        z: &[F],
+        out: &mut [F],
+        tape: &mut N::Tape,
+    ) where
+        N: Network<F>,
+    {
+        let one = |t: &Tunable| if *t == tunable { F::one() } else { F::zero() };
+        let unit: Vec<F> = options.embedding.iter().map(one).collect();
+        let direction = Along { theta: Some(z), condition: (!unit.is_empty()).then_some(unit.as_slice()) };
+        let dots = self.tangents(at, direction, unroll, evaluation, tape);
+        let motion = Motion { tangents: &dots, targets: options.targets, surrogate: options.surrogate };
+        self.gradient_tangent(at, direction, unroll, eta, Some(tunable), evaluation, motion, out, tape);
     }
 }

@@ -3,7 +3,7 @@
 use super::eta::{Eta, Tunable};
 use super::objective::{Evaluation, Inner, Surrogate};
 use super::unroll::Unroll;
-use crate::diff::{Along, At, Network};
+use crate::diff::{Along, At, Gradient, Network};
 use crate::math::real::Real;
 use crate::optim::{Differential, Moving, State};
 
@@ -54,15 +54,70 @@ impl<N> Inner<'_, N> {
             let w = self.rule.pull_back(before, gradient, mode, &mut cotangent);
             self.net.forward(at, tape);
             let evaluation = Evaluation::of(&self.heads, self.net.output(tape), &unroll.actions);
-            let along = Along { theta: Some(&w), condition: None };
-            let dots = self.tangents(at, along, unroll, &evaluation, tape);
-            let part = self.contract(unroll, eta, tunables, &evaluation, &dots);
-            total.iter_mut().zip(&part.total).for_each(|(t, p)| *t += p);
-            if k > 0 {
-                let out = &mut cotangent.theta;
-                self.curvature(at, along, unroll, eta, &evaluation, &dots, surrogate, out, tape);
-            }
+            let hessian = (k > 0).then_some((surrogate, cotangent.theta.as_mut_slice()));
+            let part = self.back_through(at, unroll, eta, tunables, &evaluation, &w, hessian, tape);
+            total.iter_mut().zip(&part).for_each(|(t, p)| *t += p);
         }
         total
+    }
+    /// One batch of one step of a window: `w . dg/deta_k` for each tunable; adds `H w` to what `hessian` holds, H the Hessian that
+    /// its surrogate gives the step, where steps before it want the cotangent of theta.
+    ///
+    /// `evaluation` is that of [`Inner::step`], and the tape must still be there. A learner with its batch in groups calls this for
+    /// each and adds up.
+    pub fn back_through<F: Real>(
+        &self,
+        at: At<'_, F, N::Obs>,
+        unroll: &Unroll<F, N::Obs>,
+        eta: &Eta,
+        tunables: &[Tunable],
+        evaluation: &Evaluation<F>,
+        w: &[F],
+        hessian: Option<(Surrogate, &mut [F])>,
+        tape: &mut N::Tape,
+    ) -> Vec<f64>
+    where
+        N: Network<F>,
+    {
+        let Some((surrogate, out)) = hessian else {
+            return self.along(at, unroll, eta, tunables, evaluation, w, tape).total;
+        };
+        let along = Along { theta: Some(w), condition: None };
+        let dots = self.tangents(at, along, unroll, evaluation, tape);
+        self.curvature(at, along, unroll, eta, evaluation, &dots, surrogate, out, tape);
+        self.contract(unroll, eta, tunables, evaluation, &dots).total
+    }
+
+    /// Adds the gradient, at the point of the tape, of the surrogate whose Hessian [`Inner::back_through`] uses: targets at `eta`
+    /// from the evaluation `nominal`, whatever the parameters; `here` is the evaluation on the tape. Where the two points are one
+    /// it is [`Inner::add_gradient`]. Central differences through a window follow it.
+    pub fn add_surrogate_gradient<F: Real>(
+        &self,
+        at: At<'_, F, N::Obs>,
+        unroll: &Unroll<F, N::Obs>,
+        eta: &Eta,
+        [nominal, here]: [&Evaluation<F>; 2],
+        surrogate: Surrogate,
+        gradient: &mut [F],
+        tape: &mut N::Tape,
+    ) where
+        N: Network<F>,
+    {
+        let (mut weights, _) = self.objective.weights(eta, None, unroll, nominal, None);
+        if surrogate == Surrogate::Lvc {
+            for (w, (here, nominal)) in weights.log_prob.iter_mut().zip(here.log_prob.iter().zip(&nominal.log_prob)) {
+                w.re *= (*here - *nominal).exp();
+            }
+        }
+        let scale = 1.0 / self.objective.reduction.divisor(unroll.steps());
+        let second = self.objective.auxiliary.map(|a| (a.head, a.eta.value_cost));
+        for (head, cost) in [Some((self.objective.critic, eta.value_cost)), second].into_iter().flatten() {
+            let moved = nominal.values[head].iter().zip(&here.values[head]);
+            weights.values[head].iter_mut().zip(moved).for_each(|(u, (v, w))| u.re += F::of(cost * scale) * (*v - *w));
+        }
+        let rows = self.net.output(tape).len() / self.heads.width();
+        let d = self.heads.cotangents(&here.distribution, &unroll.actions, &weights, rows);
+        let mut condition = vec![F::zero(); at.condition.len()];
+        self.net.vjp(at, &d, Gradient { theta: gradient, condition: &mut condition }, tape);
     }
 }

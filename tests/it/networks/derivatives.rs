@@ -12,6 +12,8 @@ fn networks() -> Vec<ConvNet> {
         ConvNet::of_stages(frame(2, 11, 9), &[conv(3, 4, 2), conv(4, 3, 1)], 5, 3, 2, 3),
         ConvNet::of_stages(frame(4, 14, 15), &[conv(17, 4, 3), conv(2, 2, 2)], 33, 17, 0, 0),
         ConvNet::of_stages(frame(1, 7, 6), &[section(2), section(3)], 4, 2, 1, 2),
+        ConvNet::of_stages(frame(2, 11, 9), &[conv(3, 4, 2), conv(4, 3, 1)], 6, 5, 1, 3).with_branch(2),
+        ConvNet::of_stages(frame(1, 7, 6), &[section(2)], 33, 4, 0, 0).with_branch(1),
     ]
 }
 
@@ -49,6 +51,23 @@ fn passes_match_central_differences() {
         });
         assert!(error(&exact, &numeric) < 1e-6, "tangent of the VJP: {:e}", error(&exact, &numeric));
     }
+}
+
+/// The policy's outputs do not see what the values are conditioned on; without a branch they do.
+#[test]
+fn conditioning_enters_a_branch_alone() {
+    let moves = |net: ConvNet| -> Vec<bool> {
+        let p = Problem::<f64>::new(net, 3);
+        let mut tape = ConvTape::default();
+        p.forward(&mut tape);
+        let tangent = p.tangent(Along { theta: None, condition: Some(&p.condition_dot) }, &mut tape);
+        (0..5).map(|k| tangent.chunks(5).any(|row| row[k] != 0.0)).collect()
+    };
+    let net = || {
+        ConvNet::of_stages(Frame { channels: 2, height: 9, width: 9 }, &[Stage::Section { channels: 3 }], 8, 5, 1, 4)
+    };
+    assert_eq!(moves(net().with_branch(2)), [false, false, false, true, true]);
+    assert_eq!(moves(net()), [true; 5]);
 }
 
 #[test]

@@ -28,12 +28,13 @@ fn scaled(net: &ConvNet, mut x: Vec<f64>) -> Vec<f64> {
         scale(weight, (6.0 / (shape[0] * shape[1] * shape[2]) as f64).sqrt());
         scale(bias, 0.1);
     }
-    let [weight, bias, out_weight, out_bias] = net.dense();
-    let hidden = bias.len();
-    scale(weight.clone(), (6.0 / (weight.len() / hidden) as f64).sqrt());
-    scale(bias, 0.1);
-    scale(out_weight, (6.0 / hidden as f64).sqrt());
-    scale(out_bias, 0.1);
+    for [weight, bias, out_weight, out_bias] in [Some(net.dense()), net.branch()].into_iter().flatten() {
+        let hidden = bias.len();
+        scale(weight.clone(), (6.0 / (weight.len() / hidden) as f64).sqrt());
+        scale(bias, 0.1);
+        scale(out_weight, (6.0 / hidden as f64).sqrt());
+        scale(out_bias, 0.1);
+    }
     x
 }
 

@@ -15,7 +15,11 @@ fn small() -> ConvNet {
 
 #[test]
 fn parts_give_the_bits_of_the_whole() {
-    let p = Problem::<f32>::new(small(), 11);
+    [small(), small().with_branch(3)].into_iter().for_each(in_bits);
+}
+
+fn in_bits(net: ConvNet) {
+    let p = Problem::<f32>::new(net, 11);
     let mut whole = ConvTape::default();
     let output = p.forward(&mut whole);
     let gradient = p.gradient(&mut whole);
@@ -89,6 +93,14 @@ fn initial_parameters_are_as_said() {
     let [.., out, _] = net.dense();
     assert!((columns(&theta[out.clone()], 19, 3, 3) - 1e-4).abs() < 1e-12);
     assert!((columns(&theta[out], 19, 18, 18) - 1.0).abs() < 1e-10);
+    let branched = small().with_branch(1).init::<f64>(policy, &mut Address::new(3, Purpose::Init).stream());
+    let [.., out, _] = small().with_branch(1).dense();
+    assert!((columns(&branched[out], 18, 3, 3) - 1e-4).abs() < 1e-12);
+    let [second, _, out, _] = small().with_branch(1).branch().expect("one");
+    let [_, first] = net.embedding();
+    let both = [&branched[second], &branched[first]].concat(); // one orthogonal matrix over hidden layer and embedding
+    assert!((columns(&both, 130, 7, 7) - 2.0).abs() < 1e-10 && columns(&both, 130, 7, 9).abs() < 1e-10);
+    assert!((columns(&branched[out], 1, 0, 0) - 1.0).abs() < 1e-10);
     let limit = 1.0 / (72.0f64).sqrt();
     let inside = |x: &[f64]| x.iter().all(|x| x.abs() <= limit) && x.iter().any(|x| x.abs() > 0.5 * limit);
     let theta = draw(ConvInit::FanIn);

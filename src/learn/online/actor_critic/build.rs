@@ -65,6 +65,8 @@ pub struct ConvShape {
     pub architecture: Architecture,
     /// Size of the embedding of gamma and lambda; 0: the network does not see them.
     pub embedding: usize,
+    /// Only the values see the embedding, and of gamma alone, through a hidden layer of their own (specification gradient-bias 4).
+    pub value_branch: bool,
     /// Initial weights.
     pub init: Weights,
 }
@@ -82,7 +84,9 @@ pub enum Weights {
 pub fn convolutions(protocol: &Protocol, actions: usize, shape: ConvShape, separate_critic: bool) -> (ConvNet, Heads) {
     let frame = Frame { channels: protocol.stack, height: protocol.size, width: protocol.size };
     let heads = Heads { policy: ActionHead::Softmax { actions }, values: 1 + usize::from(separate_critic) };
-    (ConvNet::new(shape.architecture, frame, heads.width(), CONDITION.len(), shape.embedding), heads)
+    let conditioning = if shape.value_branch { 1 } else { CONDITION.len() };
+    let net = ConvNet::new(shape.architecture, frame, heads.width(), conditioning, shape.embedding);
+    (if shape.value_branch { net.with_branch(heads.values) } else { net }, heads)
 }
 
 /// A fresh learner on games that have not been started; they have the same protocol and actions.

@@ -8,12 +8,18 @@
 //! 4. one forward-mode pass at theta on tau along w gives the derivative by every meta-parameter; their logits move;
 //! 5. tau' waits for the next update.
 //!
+//! With a window of K updates ([`Reach::Window`]) steps 3 and 4 follow every K-th update, backwards through all K; logits stay
+//! as they are between. The later unroll of a window is the first of the next one. With a trace ([`Reach::Trace`]) step 4
+//! carries derivatives forwards instead.
+//!
 //! Actors act in groups. A group is one batch of the network and one unit of parallel work, and sums over groups are taken in
 //! order, so results do not depend on the number of threads (driver `Synchronous`; with actors that run ahead they depend on
 //! timing). The pass that acts is the forward pass of both gradients: the network therefore sees the eta that its data were
-//! collected with, which lags one update behind the eta of the targets.
+//! collected with, which lags one update behind the eta of the targets; only a window of several updates computes the values of
+//! its first unroll again, with the new eta.
 
 mod build;
+mod check;
 mod gather;
 mod gauge;
 mod options;
@@ -22,22 +28,24 @@ mod pool;
 mod row;
 mod saved;
 mod step;
+mod trace;
+mod window;
 
 pub use build::{
     AtariLearner, ConvShape, FamilyLearner, MlpShape, Weights, convolutions, on_atari, on_family, perceptron,
 };
+pub use check::Checked;
 pub use gauge::{GapRow, Gauge, Reading};
-pub use options::{BLOCK_UPDATES, BLOCKS, CONDITION, Driver, Options, OuterOptions};
+pub use options::{BLOCK_UPDATES, BLOCKS, CONDITION, Driver, Options, OuterOptions, Reach};
 pub use pool::Ahead;
 pub use row::Row;
 pub use saved::trained;
-pub use step::Checked;
 
 use super::Failed;
 use crate::diff::Network;
 use crate::estimator::online::{Eta, Evaluation, RailState, Unroll};
 use crate::math::real::Real;
-use crate::optim;
+use crate::optim::{self, Moving};
 use crate::policy::actor_critic::Heads;
 use crate::rng::{Address, Purpose, Rng};
 use crate::rollout::actors::Group;
@@ -46,6 +54,7 @@ use pool::Pool;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use window::Past;
 
 /// Episodes that `return_100` averages over.
 const RECENT: usize = 100;
@@ -57,6 +66,8 @@ pub struct State<F> {
     pub theta: Vec<F>,
     /// Moments of the inner optimiser.
     pub inner: optim::State<F>,
+    /// z of every learned meta-parameter, by its value; empty without a trace.
+    pub trace: Vec<Moving<F>>,
     /// All the rest.
     pub standing: Standing,
 }
@@ -111,6 +122,10 @@ struct Work<F> {
     /// Parameters and moments after the step.
     theta: Vec<F>,
     inner: optim::State<F>,
+    /// The trace after the step.
+    trace: Vec<Moving<F>>,
+    /// Products of the groups with Jacobians of the step; none where no meta-gradient reaches beyond one update.
+    products: Vec<Vec<F>>,
 }
 
 /// A learner on one task.
@@ -128,6 +143,10 @@ pub struct Learner<F: Real + Element, W: World, N: Network<F, Obs = W::Obs>> {
     now: Vec<Slot<F, W::Obs, N::Tape>>,
     /// Those after it, or memory for them.
     next: Vec<Slot<F, W::Obs, N::Tape>>,
+    /// Updates of the current window.
+    past: Vec<Past<F, W::Obs>>,
+    /// Memory to compute their activations again.
+    tapes: Vec<N::Tape>,
     work: Work<F>,
 }
 
@@ -154,6 +173,8 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let n = theta.len();
         let zeros = || vec![F::zero(); n];
         let groups = options.groups;
+        let reaches = options.window() > 1 || options.decay().is_some();
+        let trace = trace::start(&options, n);
         let work = Work {
             gradients: (0..groups).map(|_| zeros()).collect(),
             ascents: (0..groups).map(|_| zeros()).collect(),
@@ -161,6 +182,8 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             clipped: zeros(),
             theta: zeros(),
             inner: options.rule.optimiser.start(n),
+            trace: trace.clone(),
+            products: (0..if reaches { groups } else { 0 }).map(|_| zeros()).collect(),
         };
         let standing = Standing {
             update: 0,
@@ -172,15 +195,15 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             frames: 0,
             episodes: 0,
             recent: VecDeque::new(),
-            gauge: Gauge::new(options.gap_every),
+            gauge: Gauge::new(options.gap_every.max(options.window() as u64)),
         };
-        let state = State { theta, inner: options.rule.optimiser.start(n), standing };
+        let state = State { theta, inner: options.rule.optimiser.start(n), trace, standing };
         let mut worlds = worlds.into_iter();
         let size = options.group_size();
         let groups = (0..groups).map(|_| Group { worlds: worlds.by_ref().take(size).collect() }).collect();
-        let (now, next) = (Vec::new(), Vec::new());
+        let (now, next, past, tapes) = Default::default();
         let (net, pool) = (Arc::new(net), None);
-        let mut learner = Learner { options, seed, net, heads, state, groups, pool, now, next, work };
+        let mut learner = Learner { options, seed, net, heads, state, groups, pool, now, next, past, tapes, work };
         learner.work.theta.clone_from(&learner.state.theta);
         learner.act(0, [eta.gamma, eta.lambda])?;
         std::mem::swap(&mut learner.now, &mut learner.next);
@@ -200,8 +223,12 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
 
     /// Values of the meta-parameters of the next update.
     pub fn eta(&self) -> Eta {
-        let Standing { update, logits, .. } = &self.state.standing;
-        self.options.tunables.eta(logits, *update as f64 / self.options.updates.max(1) as f64)
+        self.eta_at(self.state.standing.update)
+    }
+
+    /// The same after `done` updates, with the logits as they are.
+    fn eta_at(&self, done: u64) -> Eta {
+        self.options.tunables.eta(&self.state.standing.logits, done as f64 / self.options.updates.max(1) as f64)
     }
 
     /// What the network sees of gamma and lambda: nothing without an embedding.

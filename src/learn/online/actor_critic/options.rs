@@ -1,11 +1,11 @@
 //! What the actor-critic is asked to do.
 
 use super::pool::Ahead;
-use crate::estimator::online::{Auxiliary, Eta, Objective, Outer, Rail, Reduction, Tunable, Tunables};
+use crate::estimator::online::{Auxiliary, Eta, Objective, Outer, Rail, Reduction, Surrogate, Tunable, Tunables};
 use crate::math::targets::Target;
 use crate::optim::{Differential, Optimiser, Rule};
 
-/// What the network is conditioned on.
+/// What the network is conditioned on, or on the first of them alone.
 pub const CONDITION: [Tunable; 2] = [Tunable::Gamma, Tunable::Lambda];
 
 /// Factor of the loss of a separate outer critic: the heads share a torso, but not their output weights.
@@ -44,6 +44,8 @@ pub struct Options {
     pub stop_gradient: bool,
     /// What of clipping and optimiser is differentiated.
     pub differential: Differential,
+    /// Through how many updates.
+    pub reach: Reach,
     /// Optimiser of the logits.
     pub meta: Optimiser,
     /// What happens to bad meta-gradients.
@@ -52,6 +54,30 @@ pub struct Options {
     pub updates: u64,
     /// Updates between two measurements of the gap; 0 for none.
     pub gap_every: u64,
+}
+
+/// How many inner updates a meta-gradient differentiates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reach {
+    /// K updates with the same logits, then one meta-gradient through all of them, exact for targets that do not depend on theta
+    /// (specification gradient-bias 4). One update is Xu et al. 2018 with mu = 0.
+    Window {
+        /// K, at least 1.
+        steps: usize,
+        /// The second derivative that the policy term is given; has no effect for K = 1.
+        surrogate: Surrogate,
+    },
+    /// A meta-gradient in every update, through all updates before it: the trace `z' = mu (dtheta'/dtheta) z + dtheta'/deta` of
+    /// the whole map, targets included (specification metagrad-atari 2.5).
+    Trace {
+        /// mu in (0, 1].
+        decay: f64,
+    },
+}
+
+impl Reach {
+    /// The update itself.
+    pub const ONE: Reach = Reach::Window { steps: 1, surrogate: Surrogate::LogProb };
 }
 
 /// Who steps the actors.
@@ -99,6 +125,28 @@ impl Options {
         let left = 1.0 - update as f64 / self.updates.max(1) as f64;
         let factor = if self.anneal { left.clamp(0.0, 1.0) } else { 1.0 };
         Rule { optimiser: self.rule.optimiser.scaled(factor), ..self.rule }
+    }
+
+    /// Updates of a window; 1 where nothing is learned.
+    pub fn window(&self) -> usize {
+        match self.reach {
+            Reach::Window { steps, .. } if !self.tunables.learned().is_empty() => steps,
+            _ => 1,
+        }
+    }
+
+    /// mu, if there is a trace.
+    pub fn decay(&self) -> Option<f64> {
+        match self.reach {
+            Reach::Trace { decay } if !self.tunables.learned().is_empty() => Some(decay),
+            _ => None,
+        }
+    }
+
+    /// Whether the gap is measured in this update, the last of a window: the first such after every `gap_every` updates.
+    pub fn is_measured(&self, update: u64) -> bool {
+        let before = update.saturating_sub(self.window() as u64);
+        self.gap_every > 0 && update / self.gap_every > before / self.gap_every
     }
 
     /// The inner objective.

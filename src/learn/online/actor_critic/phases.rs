@@ -88,16 +88,15 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
     }
 
     /// Inner gradient at `eta` on the waiting unroll into `work`: of the groups, and of all. Returns the means of the policy's
-    /// entropy and of the squared error of the values.
-    pub(super) fn inner_gradient(&mut self, eta: &Eta, seen: [f64; 2]) -> [f64; 2] {
+    /// entropy and of the squared error of the values. The forward pass is that of the actors, or made `again`.
+    pub(super) fn inner_gradient(&mut self, eta: &Eta, seen: [f64; 2], again: bool) -> [f64; 2] {
         let condition = self.condition(seen);
         let inner = self.inner(&self.net, self.options.rule);
         let theta = &self.state.theta;
-        let fresh = !self.options.stop_gradient;
         let jobs = self.now.par_iter_mut().zip(&mut self.work.gradients).map(|(slot, gradient)| {
             let Slot { unroll, tape, evaluation, .. } = slot;
             let at = At { theta, obs: &unroll.obs, condition: &condition };
-            if fresh {
+            if again {
                 inner.net.forward(at, tape);
                 *evaluation = Evaluation::of(&inner.heads, inner.net.output(tape), &unroll.actions);
             }
@@ -117,8 +116,11 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let outer = options.outer();
         let reference = [options.outer.eta.gamma, options.outer.eta.lambda];
         let seen = self.condition(if options.outer.sees_reference { reference } else { current });
-        let before = self.condition(self.state.standing.seen);
-        let (net, heads, theta, old_theta) = (&*self.net, &self.heads, &self.work.theta, &self.state.theta);
+        // the old policy is that before the window
+        let (old_theta, old_seen) =
+            self.past.first().map_or((&self.state.theta, self.state.standing.seen), |past| (&past.theta, past.seen));
+        let before = self.condition(old_seen);
+        let (net, heads, theta) = (&*self.net, &self.heads, &self.work.theta);
         let (kl_cost, again) = (options.outer.kl, options.outer.sees_reference);
         let count = groups.len();
         let jobs = self.next[groups.clone()].par_iter_mut().zip(&mut self.work.ascents[groups]);
@@ -144,8 +146,12 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         losses.iter().sum::<f64>() * self.options.share(count)
     }
 
-    /// `w . dg/deta` of every group on the waiting unroll, w the pull-back of the outer gradient through the step (`w` on entry).
+    /// `w . dg/deta` of every group on the waiting unroll, w the pull-back of the outer gradient through the step (`w` on entry);
+    /// summed over the updates of a window.
     pub(super) fn derivatives(&mut self, eta: &Eta, seen: [f64; 2], rule: Rule, mut w: Vec<F>) -> Vec<Vec<f64>> {
+        if !self.past.is_empty() {
+            return self.through_window(eta, seen, rule, w);
+        }
         let learned = self.options.tunables.learned();
         let Work { total, clipped, .. } = &self.work;
         rule.pull_back_in_place(&self.state.inner, [total, clipped], self.options.differential, &mut w);

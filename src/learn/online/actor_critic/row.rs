@@ -37,7 +37,7 @@ pub struct Row {
     pub entropy: f64,
     /// Mean squared error of the values over the inner unroll, `mean (Y - v)^2`.
     pub value_error: f64,
-    /// Outer loss J' after the inner step; none where nothing is learned and the gap is not measured.
+    /// Outer loss J' after the inner step; none within a window, and where nothing is learned and the gap is not measured.
     pub outer_loss: Option<f64>,
     /// Norm of the inner gradient before clipping.
     pub gradient_norm: f64,
@@ -49,7 +49,7 @@ pub struct Row {
     pub clip_fraction: f64,
     /// Updates between the parameters that acted and those that learned, mean over the inner unroll.
     pub policy_lag: f64,
-    /// Norm of the meta-gradient in logits, before the rail; none if it was not finite.
+    /// Norm of the meta-gradient in logits, before the rail; none within a window, and if it was not finite.
     pub meta_gradient_norm: Option<f64>,
     /// Norm of the change of the logits.
     pub logit_change: f64,

@@ -1,15 +1,17 @@
-//! The actor-critic as a snapshot, and back: parameters, moments, waiting unrolls, environments.
+//! The actor-critic as a snapshot, and back: parameters, moments, waiting unrolls, window, trace, environments.
 //!
 //! Actors that run ahead keep their environments: they are not part of the snapshot. Their episodes begin anew, from
 //! the start states of a fresh run.
 
 use super::options::Driver;
-use super::{Learner, Standing};
+use super::window::Past;
+use super::{Learner, Slot, Standing};
 use crate::batch::Actions;
 use crate::diff::{At, Network};
-use crate::estimator::online::Evaluation;
+use crate::estimator::online::{Evaluation, Unroll};
 use crate::learn::online::Snapshot;
 use crate::math::real::Real;
+use crate::optim::{self, Moving};
 use crate::rollout::world::{Element, World};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,82 @@ struct Values {
     optimiser_steps: u64,
     /// Lag of each waiting unroll.
     lags: Vec<f64>,
+    /// Updates of the current window.
+    #[serde(default)]
+    past: Vec<PastValues>,
+}
+
+/// The small part of an update of the window.
+#[derive(Serialize, Deserialize)]
+struct PastValues {
+    /// gamma and lambda that the network saw.
+    seen: [f64; 2],
+    /// Steps that the inner optimiser had taken.
+    optimiser_steps: u64,
+}
+
+/// Adds an unroll under the name `prefix`.
+fn put_unroll<F: Real + Element, O: Element>(out: &mut Snapshot, prefix: &str, unroll: &Unroll<F, O>) {
+    let name = |part: &str| format!("{prefix}.{part}");
+    out.put(name("obs"), &unroll.obs);
+    match &unroll.actions {
+        Actions::Discrete(a) => out.put(name("actions"), a),
+        Actions::Continuous { values, .. } => out.put(name("actions"), values),
+    }
+    out.put(name("rewards"), &unroll.rewards);
+    out.put(name("not_done"), &unroll.not_done);
+    out.put(name("successors"), unroll.successors.as_deref().unwrap_or_default());
+    out.put(name("behaviour"), &unroll.behaviour);
+}
+
+/// The unroll called `prefix`, of the same shape as `like`, of observations of `width` elements.
+fn get_unroll<F: Real + Element, O: Element>(
+    snapshot: &Snapshot,
+    prefix: &str,
+    like: &Unroll<F, O>,
+    width: usize,
+) -> Result<Unroll<F, O>, String> {
+    let (steps, name) = (like.steps(), |part: &str| format!("{prefix}.{part}"));
+    let actions = match &like.actions {
+        Actions::Discrete(_) => Actions::Discrete(snapshot.get(&name("actions"), Some(steps))?),
+        Actions::Continuous { width, .. } => {
+            let values = snapshot.get(&name("actions"), Some(steps * width))?;
+            Actions::Continuous { values, width: *width }
+        }
+    };
+    let obs: Vec<O> = snapshot.get(&name("obs"), None)?;
+    let successors: Vec<u32> = snapshot.get(&name("successors"), Some(steps))?;
+    let rows = obs.len() / width;
+    let fits = rows * width == obs.len() && rows >= steps + like.batch;
+    if !fits || successors.iter().any(|s| *s as usize >= rows) {
+        return Err(format!("the observations of {prefix} do not fit its steps"));
+    }
+    Ok(Unroll {
+        batch: like.batch,
+        obs,
+        actions,
+        rewards: snapshot.get(&name("rewards"), Some(steps))?,
+        not_done: snapshot.get(&name("not_done"), Some(steps))?,
+        successors: Some(successors),
+        behaviour: snapshot.get(&name("behaviour"), Some(steps))?,
+    })
+}
+
+/// Adds vectors of parameters and moments under the name `prefix`.
+fn put_moving<F: Element>(out: &mut Snapshot, prefix: &str, parts: [&[F]; 3]) {
+    for (part, values) in ["theta", "first", "second"].into_iter().zip(parts) {
+        out.put(format!("{prefix}.{part}"), values);
+    }
+}
+
+/// Those called `prefix`, as long as those of `like`.
+fn get_moving<F: Real + Element>(snapshot: &Snapshot, prefix: &str, like: &Moving<F>) -> Result<Moving<F>, String> {
+    let part = |part: &str, like: &[F]| snapshot.get(&format!("{prefix}.{part}"), Some(like.len()));
+    Ok(Moving {
+        theta: part("theta", &like.theta)?,
+        first: part("first", &like.first)?,
+        second: part("second", &like.second)?,
+    })
 }
 
 /// Parameters and standing in a snapshot: what is needed to act.
@@ -40,22 +118,24 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let standing = self.state.standing.clone();
         let lags = self.now.iter().map(|slot| slot.lag).collect();
         let optimiser_steps = self.state.inner.steps;
-        let mut out = Snapshot::of(&Values { update: standing.update, standing, optimiser_steps, lags })?;
+        let past = self.past.iter();
+        let past = past.map(|p| PastValues { seen: p.seen, optimiser_steps: p.inner.steps }).collect();
+        let mut out = Snapshot::of(&Values { update: standing.update, standing, optimiser_steps, lags, past })?;
         out.put("theta", &self.state.theta);
         out.put("optimiser.first", &self.state.inner.first);
         out.put("optimiser.second", &self.state.inner.second);
         for (g, slot) in self.now.iter().enumerate() {
-            let unroll = &slot.unroll;
-            let name = |part: &str| format!("unroll.{g}.{part}");
-            out.put(name("obs"), &unroll.obs);
-            match &unroll.actions {
-                Actions::Discrete(a) => out.put(name("actions"), a),
-                Actions::Continuous { values, .. } => out.put(name("actions"), values),
+            put_unroll(&mut out, &format!("unroll.{g}"), &slot.unroll);
+        }
+        for (k, z) in self.state.trace.iter().enumerate() {
+            put_moving(&mut out, &format!("trace.{k}"), [&z.theta, &z.first, &z.second]);
+        }
+        for (k, past) in self.past.iter().enumerate() {
+            put_moving(&mut out, &format!("past.{k}"), [&past.theta, &past.inner.first, &past.inner.second]);
+            out.put(format!("past.{k}.gradient"), &past.gradient);
+            for (g, unroll) in past.unrolls.iter().enumerate() {
+                put_unroll(&mut out, &format!("past.{k}.unroll.{g}"), unroll);
             }
-            out.put(name("rewards"), &unroll.rewards);
-            out.put(name("not_done"), &unroll.not_done);
-            out.put(name("successors"), unroll.successors.as_deref().unwrap_or_default());
-            out.put(name("behaviour"), &unroll.behaviour);
         }
         for (b, world) in self.groups.iter_mut().flat_map(|group| &mut group.worlds).enumerate() {
             out.put(format!("world.{b}"), &world.save()?);
@@ -65,7 +145,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
 
     /// Goes on from a snapshot of such a learner. Nothing changes if it does not fit, but for the environments.
     pub(super) fn go_on(&mut self, snapshot: &Snapshot) -> Result<(), String> {
-        let Values { standing, optimiser_steps, lags, .. } = snapshot.values()?;
+        let Values { standing, optimiser_steps, lags, past, .. } = snapshot.values()?;
         let mut state = self.state.clone();
         let sizes = |s: &Standing| [s.logits.len(), s.moments.first.len(), s.moments.second.len()];
         if sizes(&standing) != sizes(&state.standing) || lags.len() != self.now.len() {
@@ -76,30 +156,14 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         state.inner.second = snapshot.get("optimiser.second", Some(state.inner.second.len()))?;
         state.inner.steps = optimiser_steps;
         state.standing = standing;
-        let mut unrolls = Vec::new();
-        for (g, slot) in self.now.iter().enumerate() {
-            let (steps, name) = (slot.unroll.steps(), |part: &str| format!("unroll.{g}.{part}"));
-            let mut unroll = slot.unroll.clone();
-            unroll.actions = match &unroll.actions {
-                Actions::Discrete(_) => Actions::Discrete(snapshot.get(&name("actions"), Some(steps))?),
-                Actions::Continuous { width, .. } => {
-                    let values = snapshot.get(&name("actions"), Some(steps * width))?;
-                    Actions::Continuous { values, width: *width }
-                }
-            };
-            unroll.obs = snapshot.get(&name("obs"), None)?;
-            unroll.rewards = snapshot.get(&name("rewards"), Some(steps))?;
-            unroll.not_done = snapshot.get(&name("not_done"), Some(steps))?;
-            let successors: Vec<u32> = snapshot.get(&name("successors"), Some(steps))?;
-            unroll.behaviour = snapshot.get(&name("behaviour"), Some(steps))?;
-            let rows = unroll.obs.len() / self.net.obs_width();
-            let fits = rows * self.net.obs_width() == unroll.obs.len() && rows >= steps + unroll.batch;
-            if !fits || successors.iter().any(|s| *s as usize >= rows) {
-                return Err(format!("the observations of unroll {g} do not fit its steps"));
-            }
-            unroll.successors = Some(successors);
-            unrolls.push(unroll);
+        let width = self.net.obs_width();
+        let group =
+            |(g, slot): (usize, &Slot<_, _, _>)| get_unroll(snapshot, &format!("unroll.{g}"), &slot.unroll, width);
+        let unrolls: Vec<_> = self.now.iter().enumerate().map(group).collect::<Result<_, _>>()?;
+        for (k, z) in state.trace.iter_mut().enumerate() {
+            *z = get_moving(snapshot, &format!("trace.{k}"), z)?;
         }
+        let past = self.kept(snapshot, past, state.standing.update)?;
         for (b, world) in self.groups.iter_mut().flat_map(|group| &mut group.worlds).enumerate() {
             if matches!(self.options.driver, Driver::Impala(_)) {
                 break; // they were in the actors' hands: episodes begin anew
@@ -107,7 +171,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             let bytes: Vec<u8> = snapshot.get(&format!("world.{b}"), None)?;
             world.restore(&bytes).map_err(|why| format!("tensor `world.{b}`: {why}"))?;
         }
-        self.state = state;
+        (self.state, self.past) = (state, past);
         let condition = self.condition(self.state.standing.seen);
         for ((slot, unroll), lag) in self.now.iter_mut().zip(unrolls).zip(lags) {
             let (batch, steps) = (unroll.batch, unroll.steps());
@@ -122,5 +186,25 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             (slot.unroll, slot.lag, slot.finished, slot.frames) = (unroll, lag, Vec::new(), 0);
         }
         Ok(())
+    }
+
+    /// The updates of the window that is not over yet after this many updates.
+    fn kept(&self, snapshot: &Snapshot, values: Vec<PastValues>, done: u64) -> Result<Vec<Past<F, W::Obs>>, String> {
+        let (width, window) = (self.net.obs_width(), self.options.window());
+        if values.len() as u64 != done % window as u64 {
+            let found = values.len();
+            return Err(format!("{found} updates of a window are kept, which is not one of {window} (`meta.window`)"));
+        }
+        let like = Moving::of(self.state.theta.clone(), &self.state.inner);
+        let one = |(k, PastValues { seen, optimiser_steps }): (usize, PastValues)| {
+            let Moving { theta, first, second } = get_moving(snapshot, &format!("past.{k}"), &like)?;
+            let gradient = snapshot.get(&format!("past.{k}.gradient"), Some(theta.len()))?;
+            let unroll = |(g, slot): (usize, &Slot<_, _, _>)| {
+                get_unroll(snapshot, &format!("past.{k}.unroll.{g}"), &slot.unroll, width)
+            };
+            let unrolls = self.now.iter().enumerate().map(unroll).collect::<Result<_, _>>()?;
+            Ok(Past { theta, inner: optim::State { steps: optimiser_steps, first, second }, gradient, seen, unrolls })
+        };
+        values.into_iter().enumerate().map(one).collect()
     }
 }

@@ -4,36 +4,25 @@ use super::gauge::{GapRow, Measured};
 use super::phases::sum_of;
 use super::{Learner, Row};
 use crate::diff::Network;
-use crate::estimator::online::{Eta, Tunable, Verdict};
+use crate::estimator::online::{Eta, Verdict};
 use crate::learn::online::Failed;
 use crate::math::groups::{Crossed, Products, crossed};
 use crate::math::real::Real;
 use crate::math::targets::Target;
-use crate::optim::{self, Rule};
+use crate::optim::{self, Moving, Rule};
 use crate::rollout::world::{Element, World};
-
-/// One meta-gradient beside its central difference.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Checked {
-    /// Of which meta-parameter.
-    pub tunable: Tunable,
-    /// Derivative of -J' by its value, by the formula.
-    pub exact: f64,
-    /// The same by a central difference through the whole update.
-    pub difference: f64,
-}
 
 /// One inner step and what follows from it, before anything is committed; vectors are in the learner's working memory.
 pub(super) struct Move {
     pub eta: Eta,
-    rule: Rule,
+    pub rule: Rule,
     /// gamma and lambda that the network saw in the inner step.
-    seen: [f64; 2],
+    pub seen: [f64; 2],
     norm: f64,
     quality: [f64; 2],
     loss: Option<f64>,
-    /// Derivatives of -J' by the values of the learned meta-parameters.
-    pub by_value: Vec<f64>,
+    /// Derivatives of -J' by the values of the learned meta-parameters; none within a window.
+    pub by_value: Option<Vec<f64>>,
     gap: Option<Measured>,
 }
 
@@ -47,23 +36,15 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         Ok(self.commit(found))
     }
 
-    /// [`Learner::step`] with the meta-gradient held against central differences of `u . theta'(eta)`, u the outer gradient.
-    ///
-    /// # Errors
-    /// As [`Learner::step`].
-    pub fn checked_step(&mut self) -> Result<(Row, Vec<Checked>), Failed> {
-        let found = self.compute()?;
-        let checked = self.differences(&found);
-        Ok((self.commit(found), checked))
-    }
-
     /// Phases 1 to 4.
-    fn compute(&mut self) -> Result<Move, Failed> {
+    pub(super) fn compute(&mut self) -> Result<Move, Failed> {
         let (eta, update) = (self.eta(), self.state.standing.update + 1);
         let rule = self.options.rule_at(self.state.standing.update);
         let current = [eta.gamma, eta.lambda];
-        let seen = if self.options.stop_gradient { self.state.standing.seen } else { current };
-        let quality = self.inner_gradient(&eta, seen);
+        let is_single = self.options.window() == 1;
+        let seen = if self.options.stop_gradient && is_single { self.state.standing.seen } else { current };
+        let is_stale = self.condition(seen) != self.condition(self.state.standing.seen);
+        let quality = self.inner_gradient(&eta, seen, !self.options.stop_gradient || is_stale);
         let norm = self.inner_step(rule);
         let is_finite = |part: &[F]| part.iter().fold(true, |all, x| all & x.is_finite());
         if !norm.is_finite() || !self.work.theta.chunks(1024).all(is_finite) {
@@ -71,14 +52,15 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         }
         self.collect(update, current).map_err(|why| Failed::Environment { update, why })?;
         let has_metric = self.state.inner.steps > 0 || self.state.inner.second.is_empty(); // fresh moments measure nothing
-        let is_measured = has_metric && self.options.gap_every > 0 && update.is_multiple_of(self.options.gap_every);
-        let learned = self.options.tunables.learned();
-        let groups = match (is_measured, learned.is_empty()) {
+        let is_end = self.ends_window();
+        let is_measured = has_metric && is_end && self.options.is_measured(update);
+        let is_learned = !self.options.tunables.learned().is_empty();
+        let groups = match (is_measured, is_learned && is_end) {
             (true, _) => self.options.groups,
-            (false, true) => 0,
-            (false, false) => self.options.outer_groups(),
+            (false, true) => self.options.outer_groups(),
+            (false, false) => 0,
         };
-        let (mut loss, mut by_value) = (None, Vec::new());
+        let mut loss = None;
         if groups > 0 {
             let count = self.options.outer_groups();
             loss = Some(self.outer_gradient(0..count, current));
@@ -86,18 +68,32 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
                 self.outer_gradient(count..groups, current);
             }
         }
-        if !learned.is_empty() {
-            let u = self.mean_ascent(0..self.options.outer_groups());
-            let parts = self.derivatives(&eta, seen, rule, u);
-            let share = self.options.share(parts.len());
-            by_value = (0..learned.len()).map(|k| parts.iter().map(|p| p[k]).sum::<f64>() * share).collect();
-        }
+        let by_value = is_end.then(|| if is_learned { self.meta_gradient(&eta, seen, rule) } else { Vec::new() });
         let gap = is_measured.then(|| self.measure(&eta, seen, rule));
         Ok(Move { eta, rule, seen, norm, quality, loss, by_value, gap })
     }
 
+    /// Derivatives of -J' by the values of what is learned, from the outer gradients.
+    fn meta_gradient(&mut self, eta: &Eta, seen: [f64; 2], rule: Rule) -> Vec<f64> {
+        let u = self.mean_ascent(0..self.options.outer_groups());
+        match self.options.decay() {
+            Some(decay) => self.push_trace(decay, eta, seen, rule, &u),
+            None => {
+                let parts = self.derivatives(eta, seen, rule, u);
+                self.mean_part(&parts)
+            }
+        }
+    }
+
+    /// The whole batch's derivatives from those of the groups.
+    fn mean_part(&self, parts: &[Vec<f64>]) -> Vec<f64> {
+        let share = self.options.share(parts.len());
+        let of = |k: usize| parts.iter().map(|p| p[k]).sum::<f64>() * share;
+        (0..self.state.standing.logits.len()).map(of).collect()
+    }
+
     /// `work.theta`, `work.inner` = the state after the step along `work.total`; returns the norm before clipping.
-    fn inner_step(&mut self, rule: Rule) -> f64 {
+    pub(super) fn inner_step(&mut self, rule: Rule) -> f64 {
         let work = &mut self.work;
         work.clipped.copy_from_slice(&work.total);
         work.theta.copy_from_slice(&self.state.theta);
@@ -106,13 +102,14 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
     }
 
     /// Outer gradient of some groups together.
-    fn mean_ascent(&self, groups: std::ops::Range<usize>) -> Vec<F> {
+    pub(super) fn mean_ascent(&self, groups: std::ops::Range<usize>) -> Vec<F> {
         let mut u = vec![F::zero(); self.state.theta.len()];
         sum_of(&self.work.ascents[groups.clone()], self.options.share(groups.len()), &mut u);
         u
     }
 
-    /// Inner products for the gap log. The meta-gradient is crossed between halves of the groups.
+    /// Inner products for the gap log. The meta-gradient is crossed between halves of the groups: what their data bring directly;
+    /// Jacobians of the later updates of a window, and the trace of earlier ones, are common to both, as theta' is.
     fn measure(&mut self, eta: &Eta, seen: [f64; 2], rule: Rule) -> Measured {
         let factor = self.options.per_transition().powi(2);
         let of = |vectors: &[Vec<F>], root: Option<&[f64]>| {
@@ -133,9 +130,15 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
                 let mut u = self.mean_ascent(y * half..(y + 1) * half);
                 let per_transition = F::of(self.options.per_transition() / self.options.share(half) / half as f64);
                 u.iter_mut().for_each(|x| *x *= per_transition);
+                let traced = self.along_trace(&u);
                 let parts = self.derivatives(eta, seen, rule, u);
+                let direct = self.mean_part(&parts);
+                let earlier: Vec<f64> = traced.iter().zip(&direct).map(|(t, d)| t - d).collect();
                 for x in 0..2 {
-                    let of = |k: usize| parts[x * half..(x + 1) * half].iter().map(|p| p[k]).sum::<f64>() * scale;
+                    let of = |k: usize| {
+                        let own = parts[x * half..(x + 1) * half].iter().map(|p| p[k]).sum::<f64>() * scale;
+                        own + earlier.get(k).unwrap_or(&0.0)
+                    };
                     h[x][y] = (0..tunables.learned().len()).map(of).collect();
                 }
             }
@@ -147,17 +150,30 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         Measured { inner, preconditioned, out, meta, transitions }
     }
 
-    /// Moves the logits, takes over the new parameters and the later unroll, and reports.
-    fn commit(&mut self, found: Move) -> Row {
-        let Move { eta, norm, quality, loss, by_value, gap, .. } = found;
-        let [ratio_mean, clip_fraction, policy_lag] = self.ratios();
+    /// Moves the logits along the derivatives by the values, unless the rail objects; returns the norm of those by the logits.
+    fn move_logits(&mut self, by_value: &[f64]) -> f64 {
         let standing = &mut self.state.standing;
-        let mut ascent = self.options.tunables.by_logits(&standing.logits, &by_value);
-        let meta_gradient_norm = optim::norm(&ascent);
-        let before = standing.logits.clone();
-        if let Verdict::Apply { factor } = self.options.rail.judge(&mut standing.rail, &mut ascent) {
-            self.options.meta.scaled(factor).ascend(&mut standing.moments, &ascent, &mut standing.logits);
+        let mut ascent = self.options.tunables.by_logits(&standing.logits, by_value);
+        let norm = optim::norm(&ascent);
+        match self.options.rail.judge(&mut standing.rail, &mut ascent) {
+            Verdict::Apply { factor } => {
+                self.options.meta.scaled(factor).ascend(&mut standing.moments, &ascent, &mut standing.logits);
+            }
+            Verdict::NotFinite | Verdict::Exploded => {
+                self.work.trace.iter_mut().for_each(Moving::reset); // it would never recover
+            }
+            Verdict::FallenBack => {}
         }
+        norm
+    }
+
+    /// Moves the logits, takes over the new parameters and the later unroll, and reports.
+    pub(super) fn commit(&mut self, found: Move) -> Row {
+        let Move { eta, seen, norm, quality, loss, by_value, gap, .. } = found;
+        let [ratio_mean, clip_fraction, policy_lag] = self.ratios();
+        let before = self.state.standing.logits.clone();
+        let meta_gradient_norm = by_value.as_ref().map(|h| self.move_logits(h));
+        let standing = &mut self.state.standing;
         let gap: Option<GapRow> = gap.filter(Measured::is_finite).map(|found| standing.gauge.take(&found));
         if let Some(row) = &gap
             && self.options.rail.watch(&mut standing.rail, row.out.squared)
@@ -172,7 +188,12 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         standing.seen = [eta.gamma, eta.lambda];
         std::mem::swap(&mut self.state.theta, &mut self.work.theta);
         std::mem::swap(&mut self.state.inner, &mut self.work.inner);
+        std::mem::swap(&mut self.state.trace, &mut self.work.trace);
         std::mem::swap(&mut self.now, &mut self.next);
+        match by_value {
+            None => self.keep(seen),
+            Some(_) => self.past.clear(),
+        }
         self.count();
         let ended: Vec<f64> = self.now.iter().flat_map(|slot| &slot.finished).copied().collect();
         let average = |x: &mut dyn ExactSizeIterator<Item = f64>| {
@@ -202,7 +223,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             ratio_mean,
             clip_fraction,
             policy_lag,
-            meta_gradient_norm: meta_gradient_norm.is_finite().then_some(meta_gradient_norm),
+            meta_gradient_norm: meta_gradient_norm.filter(|norm| norm.is_finite()),
             logit_change: optim::norm(&change),
             skipped: standing.rail.not_finite + standing.rail.exploded,
             gap,
@@ -223,32 +244,5 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             lag += slot.lag;
         }
         [sum / n, above / n, lag / self.now.len() as f64]
-    }
-
-    /// Central differences of fourth order through the whole inner update; only working memory changes.
-    fn differences(&mut self, found: &Move) -> Vec<Checked> {
-        let learned = self.options.tunables.learned();
-        if learned.is_empty() {
-            return Vec::new();
-        }
-        let u = self.mean_ascent(0..self.options.outer_groups());
-        let kept = (self.work.theta.clone(), self.work.inner.clone(), self.work.total.clone());
-        let mut checked = Vec::new();
-        for (tunable, exact) in learned.into_iter().zip(&found.by_value) {
-            let mut along = |h: f64| -> f64 {
-                let mut moved = found.eta;
-                *moved.get_mut(tunable) += h;
-                let seen = if self.options.stop_gradient { found.seen } else { [moved.gamma, moved.lambda] };
-                self.inner_gradient(&moved, seen);
-                self.inner_step(found.rule);
-                self.work.theta.iter().zip(&u).map(|(x, u)| x.f64() * u.f64()).sum()
-            };
-            let h = 1e-5; // Adam's step bends sharply where a gradient's coordinate is near zero
-            let wide = along(2.0 * h) - along(-2.0 * h);
-            let narrow = along(h) - along(-h);
-            checked.push(Checked { tunable, exact: *exact, difference: (8.0 * narrow - wide) / (12.0 * h) });
-        }
-        (self.work.theta, self.work.inner, self.work.total) = kept;
-        checked
     }
 }
