@@ -78,6 +78,8 @@ pub struct Smoke {
     pub reporting: Option<usize>,
     /// Values of each grid key.
     pub grid: Option<usize>,
+    /// Families, the first ones.
+    pub families: Option<usize>,
 }
 
 /// One of `[[families]]`.

@@ -30,6 +30,7 @@ pub(super) fn shrink(raw: &mut Raw) {
             }
         }
     }
+    raw.families.truncate(caps.families.unwrap_or(usize::MAX).max(1));
     raw.budget = caps.budget;
     raw.families.iter_mut().for_each(|family| family.budget = None);
     raw.shrink = Some(true);
