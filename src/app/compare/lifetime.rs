@@ -10,7 +10,7 @@ use crate::app::clock::Clock;
 use crate::app::evaluate::online::Subject;
 use crate::app::failure::Failure;
 use crate::app::interrupt::Interrupt;
-use crate::app::online::job::Job as Lifetime;
+use crate::app::online::job::{Job as Lifetime, standing};
 use crate::app::online::{games, on_atari, on_family};
 use crate::budget::Budget;
 use crate::config::online::{self as config, Choice, Control, Plan, Problem};
@@ -62,12 +62,8 @@ pub(super) fn run(
                 return Err(Failure::Usage(format!("{}: {why}", rows.display())));
             }
             None => (Outcome::Finished, None),
-            Some(Failed::Diverged { update }) => {
-                (Outcome::Diverged, Some(format!("a parameter was not finite in update {update}")))
-            }
-            Some(Failed::Environment { update, why }) => {
-                (Outcome::Failed, Some(format!("the environment failed in update {update}: {why}")))
-            }
+            Some(failed @ Failed::Diverged { .. }) => (Outcome::Diverged, Some(failed.to_string())),
+            Some(failed @ Failed::Environment { .. }) => (Outcome::Failed, Some(failed.to_string())),
         };
         subject.score(&first, &mut record)
     };
@@ -125,8 +121,7 @@ impl Lived<'_> {
     where
         L::Row: Serialize,
     {
-        let failed = |why: String| Failure::Internal(format!("the environments cannot be saved: {why}"));
-        let first = learner.snapshot().map_err(failed)?;
+        let first = standing(&mut learner)?;
         let (session, is_new) = match run::contents(self.dir)? {
             Contents::Missing | Contents::Empty => (run::claim(self.dir, false)?, true),
             // stopped while it was being set up: there is nothing to lose

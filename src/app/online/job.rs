@@ -133,23 +133,18 @@ impl Job<'_> {
     pub fn close<L: Updates>(&self, Ended { run, learner, failed }: Ended<L>) -> Result<(PathBuf, L), Failure> {
         let dir = run.dir().to_path_buf();
         let (total, done, shown) = (self.plan.updates(), learner.done(), dir.display());
+        let reason = failed.as_ref().map(Failed::to_string).unwrap_or_default();
         match failed {
-            Some(Failed::Diverged { update }) => {
-                let reason = format!("a parameter was not finite in update {update}");
-                run.close(Status::Diverged, done, Some(reason.clone()))?;
+            Some(Failed::Diverged { .. }) => {
                 let text = format!("diverged: {reason}; {shown} keeps the rows before; try a smaller inner step size");
+                run.close(Status::Diverged, done, Some(reason))?;
                 return Err(Failure::Diverged(text));
             }
-            Some(Failed::Environment { update, why }) => {
-                run.close(
-                    Status::Interrupted,
-                    done,
-                    Some(format!("the environment failed in update {update}: {why}")),
-                )?;
-                return Err(Failure::Internal(format!(
-                    "the environment failed in update {update}: {why}; go on from the last saved state with: stillpoint online \
-                     --resume --out {shown}"
-                )));
+            Some(Failed::Environment { .. }) => {
+                let text =
+                    format!("{reason}; go on from the last saved state with: stillpoint online --resume --out {shown}");
+                run.close(Status::Interrupted, done, Some(reason))?;
+                return Err(Failure::Internal(text));
             }
             None => {}
         }
@@ -165,7 +160,7 @@ impl Job<'_> {
 }
 
 /// The learner's state, ready to be written.
-fn standing<L: Updates>(learner: &mut L) -> Result<Snapshot, Failure> {
+pub(in crate::app) fn standing<L: Updates>(learner: &mut L) -> Result<Snapshot, Failure> {
     learner.snapshot().map_err(|why| Failure::Internal(format!("the environments cannot be saved: {why}")))
 }
 

@@ -59,7 +59,7 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
     let (meta, rail) = meta(&section)?;
     let stop_gradient = raw.network.as_ref().and_then(|n| n.stop_gradient).unwrap_or(true);
     let sizes = reach::Sizes {
-        parameters: reach::parameters(&problem),
+        parameters: problem.parameters(),
         steps: count * length,
         most_steps,
         learned: tunables.learned().len(),
@@ -129,19 +129,12 @@ fn problem(raw: &raw::Raw, rows: usize) -> Checked<Problem> {
     if let Some(section) = &raw.atari {
         let atari = super::atari::atari(section)?;
         idle("network.hidden", network.hidden.is_some(), "a game has convolutions (`network.architecture`)")?;
-        let architecture = match network.architecture.unwrap_or(raw::Architecture::Nature) {
-            raw::Architecture::Nature => Architecture::Nature,
-            raw::Architecture::ImpalaShallow => Architecture::ImpalaShallow,
-            raw::Architecture::ImpalaDeep => Architecture::ImpalaDeep,
-        };
+        let architecture = network.architecture.map_or(Architecture::Nature, Into::into);
         if atari.protocol.size < MIN_PICTURE {
             let why = format!("must be at least {MIN_PICTURE} for these networks, found {}", atari.protocol.size);
             return Err(Fault::new("atari.size", why));
         }
-        let init = match network.init.unwrap_or(raw::Init::Orthogonal) {
-            raw::Init::Orthogonal => Weights::Orthogonal,
-            raw::Init::FanIn => Weights::FanIn,
-        };
+        let init = network.init.map_or(Weights::Orthogonal, Into::into);
         let value_branch = network.condition == Some(raw::Conditioned::Value);
         return Ok(Problem::Atari(atari, ConvShape { architecture, embedding, value_branch, init }));
     }

@@ -376,14 +376,16 @@ pub fn is_online_in(text: &str, format: tree::Format) -> bool {
 
 /// Whether a tree is meant for `online`: it counts updates and has sections of meta-parameters, which nothing else has.
 pub(super) fn is_own(table: &toml::Table) -> bool {
-    let is_section = |key: &str| table.get(key).is_some_and(toml::Value::is_table);
-    table.contains_key("updates") && ["gamma", "lambda", "actors", "task"].into_iter().any(is_section)
+    table.contains_key("updates") && has_section(table)
+}
+
+fn has_section(table: &toml::Table) -> bool {
+    ["gamma", "lambda", "actors", "task"].into_iter().any(|key| table.get(key).is_some_and(toml::Value::is_table))
 }
 
 /// Whether a tree without `updates`, as a suite holds it, is meant for `online`.
 pub(super) fn is_part(table: &toml::Table) -> bool {
-    let is_section = |key: &str| table.get(key).is_some_and(toml::Value::is_table);
-    table.contains_key("atari") || ["gamma", "lambda", "actors", "task"].into_iter().any(is_section)
+    table.contains_key("atari") || has_section(table)
 }
 
 /// What to say where a configuration of `online` is given to another command.

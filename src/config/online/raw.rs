@@ -1,6 +1,7 @@
 //! A configuration of `online` as written: every key optional, nothing checked but names and types.
 
 pub use super::raw_atari::Atari;
+use super::raw_atari::choices;
 use crate::config::{Fault, explain};
 use serde::{Deserialize, Serialize};
 
@@ -244,26 +245,26 @@ pub enum Conditioned {
     Value,
 }
 
-/// Networks for images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Architecture {
-    /// Three convolutions (Mnih et al. 2015).
-    Nature,
-    /// Two convolutions (Espeholt et al. 2018).
-    ImpalaShallow,
-    /// Residual blocks (Espeholt et al. 2018).
-    ImpalaDeep,
+choices! {
+    /// Networks for images.
+    Architecture means crate::diff::conv::Architecture {
+        /// Three convolutions (Mnih et al. 2015).
+        Nature,
+        /// Two convolutions (Espeholt et al. 2018).
+        ImpalaShallow,
+        /// Residual blocks (Espeholt et al. 2018).
+        ImpalaDeep
+    }
 }
 
-/// Initial weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Init {
-    /// Orthogonal, small for the policy.
-    Orthogonal,
-    /// Uniform by fan-in.
-    FanIn,
+choices! {
+    /// Initial weights.
+    Init means crate::learn::online::actor_critic::Weights {
+        /// Orthogonal, small for the policy.
+        Orthogonal,
+        /// Uniform by fan-in.
+        FanIn
+    }
 }
 
 /// Sections of meta-parameters: `[gamma]`, `[lambda]`, ....
@@ -380,14 +381,14 @@ pub struct Meta {
     pub trace: Option<f64>,
 }
 
-/// Second derivatives of the policy term.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Surrogate {
-    /// Of `A log pi`.
-    LogProb,
-    /// Of `A pi / stopgrad(pi)`: low-variance curvature.
-    Lvc,
+choices! {
+    /// Second derivatives of the policy term.
+    Surrogate means crate::estimator::online::Surrogate {
+        /// Of `A log pi`.
+        LogProb,
+        /// Of `A pi / stopgrad(pi)`: low-variance curvature.
+        Lvc
+    }
 }
 
 /// Optimisers of the logits.

@@ -62,6 +62,7 @@ macro_rules! choices {
         }
     };
 }
+pub(super) use choices;
 
 choices! {
     /// What the loss of a life does.

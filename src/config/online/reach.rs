@@ -23,18 +23,20 @@ pub(super) struct Sizes {
     pub learned: usize,
 }
 
-/// Parameters of the network: exact for a game with all actions; else of the dense layers, without embedding.
-pub(super) fn parameters(problem: &Problem) -> usize {
-    match problem {
-        Problem::Atari(atari, network) => {
-            let net = convolutions(&atari.protocol, ACTIONS, *network, true).0;
-            Network::<f32>::n_params(&net)
-        }
-        Problem::Family(family, network) => {
-            let built = ::tasks::registry::build(&family.name, &family.params).ok();
-            let ends = built.map_or([1, 1], |f| [f.observation_space().width(), f.action_space().width() + 2]);
-            let widths: Vec<usize> = [&ends[..1], &network.hidden, &ends[1..]].concat();
-            widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum()
+impl Problem {
+    /// Parameters of the network, about: exact for a game with all actions and two critics; else of the dense layers, without embedding.
+    pub fn parameters(&self) -> usize {
+        match self {
+            Problem::Atari(atari, network) => {
+                let net = convolutions(&atari.protocol, ACTIONS, *network, true).0;
+                Network::<f32>::n_params(&net)
+            }
+            Problem::Family(family, network) => {
+                let built = ::tasks::registry::build(&family.name, &family.params).ok();
+                let ends = built.map_or([1, 1], |f| [f.observation_space().width(), f.action_space().width() + 2]);
+                let widths: Vec<usize> = [&ends[..1], &network.hidden, &ends[1..]].concat();
+                widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum()
+            }
         }
     }
 }
@@ -79,10 +81,7 @@ pub(super) fn reach(raw: &raw::Meta, sizes: &Sizes, updates: u64, stop_gradient:
         );
         return Err(Fault::new("meta.window", why));
     }
-    let surrogate = match raw.surrogate {
-        None | Some(raw::Surrogate::LogProb) => Surrogate::LogProb,
-        Some(raw::Surrogate::Lvc) => Surrogate::Lvc,
-    };
+    let surrogate = raw.surrogate.map_or(Surrogate::LogProb, Into::into);
     Ok(Reach::Window { steps, surrogate })
 }
 
@@ -93,10 +92,7 @@ pub(super) fn section(reach: Reach, meta: raw::Meta) -> raw::Meta {
         Reach::Window { steps, surrogate } => raw::Meta {
             window: Some(steps),
             trace: Some(0.0),
-            surrogate: (steps > 1).then_some(match surrogate {
-                Surrogate::LogProb => raw::Surrogate::LogProb,
-                Surrogate::Lvc => raw::Surrogate::Lvc,
-            }),
+            surrogate: (steps > 1).then_some(surrogate.into()),
             ..meta
         },
     }

@@ -2,9 +2,8 @@
 
 use super::{Control, Problem, raw};
 use crate::config::plan::FamilyChoice;
-use crate::diff::conv::Architecture;
 use crate::estimator::online::{Mode, OuterReturn, Rail, Reduction, Setting, Tunable};
-use crate::learn::online::actor_critic::{ConvShape, Driver, Options as ActorCritic, OuterOptions, Weights};
+use crate::learn::online::actor_critic::{ConvShape, Driver, Options as ActorCritic, OuterOptions};
 use crate::learn::online::{Options, Task};
 use crate::math::targets::{Bootstrap, Target, VTrace};
 use crate::optim::{Differential, Optimiser, RmsPropDialect};
@@ -80,19 +79,12 @@ fn table(family: &FamilyChoice) -> toml::Table {
 /// What section `[network]` says of a convolutional network.
 fn convolutions(network: &ConvShape) -> raw::Network {
     raw::Network {
-        architecture: Some(match network.architecture {
-            Architecture::Nature => raw::Architecture::Nature,
-            Architecture::ImpalaShallow => raw::Architecture::ImpalaShallow,
-            Architecture::ImpalaDeep => raw::Architecture::ImpalaDeep,
-        }),
+        architecture: Some(network.architecture.into()),
         condition: (network.embedding > 0).then_some(match network.value_branch {
             true => raw::Conditioned::Value,
             false => raw::Conditioned::Torso,
         }),
-        init: Some(match network.init {
-            Weights::Orthogonal => raw::Init::Orthogonal,
-            Weights::FanIn => raw::Init::FanIn,
-        }),
+        init: Some(network.init.into()),
         ..raw::Network::default()
     }
 }

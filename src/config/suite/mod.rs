@@ -224,14 +224,16 @@ impl Suite {
     }
 }
 
-/// The configuration of an arm on a family with a setting; `task` names the sections that stay the family's.
+/// The configuration of an arm on a family with a setting, and what to call its source in messages; `task` names the sections that stay
+/// the family's.
 fn merged(
+    source: &str,
     family: &Family,
     arm: &Arm,
     setting: &[(String, f64)],
     task: &[&str],
-    error: &dyn Fn(&str, String) -> Error,
-) -> Result<Table, Error> {
+) -> Result<(String, Table), Error> {
+    let source = format!("{source}: arm `{}` on family `{}`", arm.name, family.name);
     let mut table = arm.config.clone().unwrap_or_else(|| family.config.clone());
     if arm.config.is_some() {
         for (key, section) in task.iter().filter_map(|key| Some((key, family.config.get(*key)?))) {
@@ -240,9 +242,23 @@ fn merged(
     }
     let setting = setting.iter().map(|(key, x)| (key.clone(), number(*x)));
     for (key, value) in family.set.iter().chain(&arm.set).cloned().chain(setting) {
-        overrides::insert(&mut table, &key, &value).map_err(|message| error(&key, message))?;
+        overrides::insert(&mut table, &key, &value).map_err(|message| Error {
+            source: source.clone(),
+            key,
+            message,
+        })?;
     }
-    Ok(table)
+    Ok((source, table))
+}
+
+/// A merged configuration as text.
+fn text(source: &str, table: &Table) -> Result<String, Error> {
+    let fail = |e| Error {
+        source: source.to_string(),
+        key: String::new(),
+        message: format!("cannot be written as TOML: {e}"),
+    };
+    toml::to_string(table).map_err(fail)
 }
 
 /// [`Suite::plan`] of parts.
@@ -254,12 +270,9 @@ fn plan(
     seed: u64,
     shrink: bool,
 ) -> Result<Loaded, Error> {
-    let source = format!("{source}: arm `{}` on family `{}`", arm.name, family.name);
-    let error = |key: &str, message: String| Error { source: source.clone(), key: key.to_string(), message };
-    let table = merged(family, arm, setting, &["family"], &error)?;
-    let text = toml::to_string(&table).map_err(|e| error("", format!("cannot be written as TOML: {e}")))?;
+    let (source, table) = merged(source, family, arm, setting, &["family"])?;
     let overrides = Overrides { seed: Some(seed), smoke: shrink, ..Overrides::default() };
-    super::parse(&text, &source, tree::Format::Toml, Path::new("."), &overrides)
+    super::parse(&text(&source, &table)?, &source, tree::Format::Toml, Path::new("."), &overrides)
 }
 
 /// A grid value for the configuration: whole numbers as such, so that they fit keys that count.

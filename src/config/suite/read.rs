@@ -17,7 +17,7 @@ const MAX_EVALUATION: usize = 1_000_000;
 /// Keys that the suite itself sets.
 const OWN_KEYS: [&str; 3] = ["name", "seed", "iterations"];
 
-pub(super) type Checked<T> = Result<T, Fault>;
+type Checked<T> = Result<T, Fault>;
 
 /// The suite that `raw` means.
 pub(super) fn suite(raw: raw::Raw, source: &str, base: &Path) -> Result<Suite, Error> {
@@ -59,10 +59,7 @@ pub(super) fn suite(raw: raw::Raw, source: &str, base: &Path) -> Result<Suite, E
         let message = format!("no arm runs on `{}`", suite.families[f].name);
         return Err(blame(Fault::new(format!("families[{f}]"), message)));
     }
-    match kind {
-        Kind::Train => cells(&mut suite)?,
-        Kind::Online => lifetime::cells(&mut suite)?,
-    }
+    cells(&mut suite)?;
     budgets(&mut suite)?;
     Ok(suite)
 }
@@ -165,13 +162,8 @@ fn evaluate(raw: &raw::Evaluate, kind: Kind) -> Checked<Evaluate> {
     })
 }
 
-/// The tree in a file that the key names.
-pub(super) fn from_file(key: &str, path: &Path) -> Checked<Table> {
-    let text = config::read_text(path).map_err(|e| Fault::new(key, e.to_string()))?;
-    tree::parse(&text, tree::Format::of(path)).map_err(|m| Fault::new(key, format!("{}: {m}", path.display())))
-}
-
-/// The starting point of a family or an arm; the keys of the other kind are refused.
+/// The starting point of a family or an arm: an embedded configuration, a file in `base`, or `config`; empty without any. The key of
+/// the other kind is refused.
 fn start(
     at: &str,
     kind: Kind,
@@ -179,45 +171,66 @@ fn start(
     config: Option<&Table>,
     base: &Path,
 ) -> Checked<Table> {
-    let foreign = |key: &str, why: &str| Err(Fault::new(format!("{at}.{key}"), why));
-    match kind {
-        Kind::Train if online.is_some() => {
-            foreign("online", "belongs to a suite of runs of `online`; here it is `preset`")
-        }
-        Kind::Online if preset.is_some() => {
-            foreign("preset", "belongs to a suite of runs of `train`; here it is `online`")
-        }
-        Kind::Train => configuration(at, preset, config, base),
-        Kind::Online => lifetime::configuration(at, online, config, base),
+    let (name, foreign, [leaf, what], other) = match kind {
+        Kind::Train => (preset, online, ["preset", "preset"], ["online", "`online`"]),
+        Kind::Online => (online, preset, ["online", "configuration of `online`"], ["preset", "`train`"]),
+    };
+    if foreign.is_some() {
+        let why = format!("belongs to a suite of runs of {}; here it is `{leaf}`", other[1]);
+        return Err(Fault::new(format!("{at}.{}", other[0]), why));
     }
-}
-
-/// The training configuration of `preset` (an embedded one, or a file in `base`) or `config`; empty without either.
-fn configuration(at: &str, name: Option<&str>, config: Option<&Table>, base: &Path) -> Checked<Table> {
-    let key = format!("{at}.preset");
+    let key = format!("{at}.{leaf}");
     let mut base = base.to_path_buf();
     let mut table = match (name, config) {
         (Some(_), Some(_)) => return Err(Fault::new(key, "and `config` are two starting points: give one of them")),
         (None, config) => config.cloned().unwrap_or_default(),
         (Some(name), None) if name.ends_with(".toml") || name.ends_with(".json") => {
             let path = base.join(name);
+            let text = config::read_text(&path).map_err(|e| Fault::new(&key, e.to_string()))?;
             base = path.parent().unwrap_or(Path::new(".")).to_path_buf();
-            from_file(&key, &path)?
+            tree::parse(&text, tree::Format::of(&path))
+                .map_err(|m| Fault::new(&key, format!("{}: {m}", path.display())))?
         }
         (Some(name), None) => {
-            let Some(text) = preset::text(name) else {
-                let suggestion = explain::suggestion(name, &preset::names());
-                return Err(Fault::new(
-                    key,
-                    format!("no preset is called `{name}` (a file ends in .toml or .json); {suggestion}"),
-                ));
+            let (text, names) = match kind {
+                Kind::Train => (preset::text(name), preset::names()),
+                Kind::Online => (online::shipped::text(name), online::shipped::names()),
+            };
+            let Some(text) = text else {
+                let suggestion = explain::suggestion(name, &names);
+                let why = format!("no {what} is called `{name}` (a file ends in .toml or .json); {suggestion}");
+                return Err(Fault::new(key, why));
             };
             tree::parse(text, tree::Format::Toml).map_err(|m| Fault::new(&key, m))?
         }
     };
-    tree::normalise(&mut table, &base).map_err(|f| Fault::new(format!("{at}.config.{}", f.key), f.message))?;
-    OWN_KEYS.iter().for_each(|own| drop(table.remove(*own)));
+    normalise(&mut table, kind, &base, &format!("{at}.config"))?;
+    own_keys(kind).iter().for_each(|own| drop(table.remove(*own)));
     Ok(table)
+}
+
+/// Brings shorthands to their full form and makes the path of a family's file absolute.
+fn normalise(table: &mut Table, kind: Kind, base: &Path, at: &str) -> Checked<()> {
+    if kind == Kind::Online {
+        online::expand(table);
+    }
+    tree::normalise(table, base).map_err(|f| Fault::new(format!("{at}.{}", f.key), f.message))
+}
+
+/// Keys that the suite itself sets.
+fn own_keys(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Train => &OWN_KEYS,
+        Kind::Online => &lifetime::OWN_KEYS,
+    }
+}
+
+/// Sections of the task, which the arms share.
+fn task_keys(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Train => &["family", "file"],
+        Kind::Online => &lifetime::TASK,
+    }
 }
 
 /// Dotted keys and values of nested tables.
@@ -234,10 +247,8 @@ fn dotted(prefix: &str, table: &Table, out: &mut Vec<(String, Value)>) {
 fn changes(at: &str, table: &Table, kind: Kind, is_arm: bool) -> Checked<Vec<(String, Value)>> {
     let mut list = Vec::new();
     dotted("", table, &mut list);
-    let (own, task, length): (&[&str], &[&str], _) = match kind {
-        Kind::Train => (&OWN_KEYS, &["family", "file"], "iterations"),
-        Kind::Online => (&lifetime::OWN_KEYS, &lifetime::TASK, "updates"),
-    };
+    let (own, task) = (own_keys(kind), task_keys(kind));
+    let length = if kind == Kind::Train { "iterations" } else { "updates" };
     for (key, _) in &list {
         let section = key.split('.').next().unwrap_or_default();
         if own.contains(&key.as_str()) {
@@ -271,23 +282,15 @@ fn read_family(i: usize, raw: &raw::Family, kind: Kind, budget: Option<u64>, bas
         None => None,
     };
     let mut set = changes(&format!("{at}.set"), &raw.set, kind, false)?;
-    let is_task = |key: &str| {
-        let section = key.split('.').next().unwrap_or_default();
-        key == "file" || section == "family" || (kind == Kind::Online && lifetime::TASK.contains(&section))
-    };
+    let is_task = |key: &str| key == "file" || task_keys(kind).contains(&key.split('.').next().unwrap_or_default());
     for (key, value) in set.extract_if(.., |(key, _)| is_task(key)) {
         overrides::insert(&mut config, &key, &value).map_err(|m| Fault::new(format!("{at}.set.{key}"), m))?;
     }
-    if kind == Kind::Online {
-        online::expand(&mut config);
-        tree::normalise(&mut config, base).map_err(|f| Fault::new(format!("{at}.set.{}", f.key), f.message))?;
-        if config.contains_key("task") {
-            return Err(Fault::new(format!("{at}.online"), lifetime::SMALL));
-        }
-        return Ok(Family { name, budget, score, config, set });
+    normalise(&mut config, kind, base, &format!("{at}.set"))?;
+    if kind == Kind::Online && config.contains_key("task") {
+        return Err(Fault::new(format!("{at}.online"), lifetime::SMALL));
     }
-    tree::normalise(&mut config, base).map_err(|f| Fault::new(format!("{at}.set.{}", f.key), f.message))?;
-    if !config.contains_key("family") {
+    if kind == Kind::Train && !config.contains_key("family") {
         let message = "names no tasks: give a `preset`, or `family = { name = ... }` (see `stillpoint tasks`)";
         return Err(Fault::new(at, message));
     }
@@ -301,7 +304,7 @@ fn read_arm(i: usize, raw: &raw::Arm, kind: Kind, families: &[Family], base: &Pa
         (None, None, None) => None,
         (preset, online, config) => {
             let mut table = start(&at, kind, [preset.as_deref(), online.as_deref()], config.as_ref(), base)?;
-            lifetime::TASK.iter().for_each(|section| drop(table.remove(*section)));
+            task_keys(kind).iter().for_each(|section| drop(table.remove(*section)));
             Some(table)
         }
     };
@@ -365,7 +368,7 @@ fn grid(at: &str, table: &Table, kind: Kind) -> Checked<Vec<(String, Vec<f64>)>>
 }
 
 /// Every point of a grid; the last key changes fastest.
-pub(super) fn points(grid: &[(String, Vec<f64>)]) -> Vec<Setting> {
+fn points(grid: &[(String, Vec<f64>)]) -> Vec<Setting> {
     let mut all: Vec<Setting> = vec![Vec::new()];
     for (key, values) in grid {
         let with = |point: &Setting| {
@@ -384,12 +387,23 @@ fn cells(suite: &mut Suite) -> Result<(), Error> {
             let mut cell =
                 Cell { family: f, arm: a, settings: points(&arm.grid), steps_per_iteration: Vec::new(), parameters: 0 };
             for setting in &cell.settings {
-                let loaded = plan(&suite.source, family, arm, setting, seed, suite.shrink)?;
-                let cost = cost::cost(&loaded.plan, &*loaded.family);
-                cell.steps_per_iteration.push(cost.steps_per_iteration);
-                cell.parameters = cell.parameters.max(cost.parameters);
-                suite.notes.extend(idle(&loaded, family, arm)?);
-                inline(&mut family.config, &loaded.plan.family);
+                let (source, shrink) = (&suite.source, suite.shrink);
+                let (steps, parameters) = match suite.kind {
+                    Kind::Train => {
+                        let loaded = plan(source, family, arm, setting, seed, shrink)?;
+                        suite.notes.extend(idle(&loaded, family, arm)?);
+                        inline(&mut family.config, &loaded.plan.family);
+                        let cost = cost::cost(&loaded.plan, &*loaded.family);
+                        (cost.steps_per_iteration, cost.parameters)
+                    }
+                    Kind::Online => {
+                        let found = lifetime::plan(source, family, arm, setting, seed, shrink)?;
+                        let fail = |message| Error { source: source.clone(), key: format!("families[{f}]"), message };
+                        lifetime::update(&found, family).map_err(fail)?
+                    }
+                };
+                cell.steps_per_iteration.push(steps);
+                cell.parameters = cell.parameters.max(parameters);
             }
             suite.cells.push(cell);
         }

@@ -107,6 +107,20 @@ pub(super) struct Motion<'a, F> {
 }
 
 impl<F: Real> Evaluation<F> {
+    /// Forward pass on an unroll and what it says; the tape stays at this point.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn at<N: Network<F>>(
+        (net, heads): (&N, &Heads),
+        at: At<'_, F, N::Obs>,
+        actions: &Actions<F>,
+        tape: &mut N::Tape,
+    ) -> Evaluation<F> {
+        net.forward(at, tape);
+        Evaluation::of(heads, net.output(tape), actions)
+    }
+
     /// Reads the outputs `[rows, width]` of an unroll.
     pub fn of(heads: &Heads, outputs: &[F], actions: &Actions<F>) -> Evaluation<F> {
         let distribution = heads.distribution(outputs);
@@ -210,8 +224,7 @@ impl<N> Inner<'_, N> {
     where
         N: Network<F>,
     {
-        self.net.forward(at, tape);
-        let evaluation = Evaluation::of(&self.heads, self.net.output(tape), &unroll.actions);
+        let evaluation = Evaluation::at((self.net, &self.heads), at, &unroll.actions, tape);
         let mut gradient = vec![F::zero(); at.theta.len()];
         let targets = self.add_gradient(at, unroll, eta, &evaluation, &mut gradient, tape);
         Step { evaluation, targets, gradient }
@@ -234,11 +247,26 @@ impl<N> Inner<'_, N> {
         N: Network<F>,
     {
         let (weights, targets) = self.objective.weights(eta, None, unroll, evaluation, None);
+        self.add_weighted(at, unroll, &weights, evaluation, gradient, tape);
+        targets
+    }
+
+    /// Adds the gradient of the weighted log-probabilities, entropies and values at the point of the tape, where `here` is the evaluation.
+    pub(super) fn add_weighted<F: Real>(
+        &self,
+        at: At<'_, F, N::Obs>,
+        unroll: &Unroll<F, N::Obs>,
+        weights: &StepWeights<F>,
+        here: &Evaluation<F>,
+        gradient: &mut [F],
+        tape: &mut N::Tape,
+    ) where
+        N: Network<F>,
+    {
         let rows = self.net.output(tape).len() / self.heads.width();
-        let d = self.heads.cotangents(&evaluation.distribution, &unroll.actions, &weights, rows);
+        let d = self.heads.cotangents(&here.distribution, &unroll.actions, weights, rows);
         let mut condition = vec![F::zero(); at.condition.len()];
         self.net.vjp(at, &d, Gradient { theta: gradient, condition: &mut condition }, tape);
-        targets
     }
 }
 

@@ -50,8 +50,7 @@ pub fn outer_gradient<F: Real, N: Network<F>>(
     kl: Option<OuterKl<'_, F>>,
     tape: &mut N::Tape,
 ) -> OuterGradient<F> {
-    net.forward(at, tape);
-    let evaluation = Evaluation::of(heads, net.output(tape), &unroll.actions);
+    let evaluation = Evaluation::at((net, heads), at, &unroll.actions, tape);
     let mut ascent = vec![F::zero(); at.theta.len()];
     let loss = add_outer_gradient(net, heads, outer, at, unroll, &evaluation, kl, &mut ascent, tape);
     OuterGradient { loss, ascent, evaluation }

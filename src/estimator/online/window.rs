@@ -3,7 +3,7 @@
 use super::eta::{Eta, Tunable};
 use super::objective::{Evaluation, Inner, Surrogate};
 use super::unroll::Unroll;
-use crate::diff::{Along, At, Gradient, Network};
+use crate::diff::{Along, At, Network};
 use crate::math::real::Real;
 use crate::optim::{Differential, Moving, State};
 
@@ -52,8 +52,7 @@ impl<N> Inner<'_, N> {
         for (k, step) in steps.iter().enumerate().rev() {
             let Recorded { at, before, gradient, unroll } = *step;
             let w = self.rule.pull_back(before, gradient, mode, &mut cotangent);
-            self.net.forward(at, tape);
-            let evaluation = Evaluation::of(&self.heads, self.net.output(tape), &unroll.actions);
+            let evaluation = Evaluation::at((self.net, &self.heads), at, &unroll.actions, tape);
             let hessian = (k > 0).then_some((surrogate, cotangent.theta.as_mut_slice()));
             let part = self.back_through(at, unroll, eta, tunables, &evaluation, &w, hessian, tape);
             total.iter_mut().zip(&part).for_each(|(t, p)| *t += p);
@@ -115,9 +114,6 @@ impl<N> Inner<'_, N> {
             let moved = nominal.values[head].iter().zip(&here.values[head]);
             weights.values[head].iter_mut().zip(moved).for_each(|(u, (v, w))| u.re += F::of(cost * scale) * (*v - *w));
         }
-        let rows = self.net.output(tape).len() / self.heads.width();
-        let d = self.heads.cotangents(&here.distribution, &unroll.actions, &weights, rows);
-        let mut condition = vec![F::zero(); at.condition.len()];
-        self.net.vjp(at, &d, Gradient { theta: gradient, condition: &mut condition }, tape);
+        self.add_weighted(at, unroll, &weights, here, gradient, tape);
     }
 }

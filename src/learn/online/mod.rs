@@ -162,6 +162,15 @@ pub enum Failed {
     },
 }
 
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failed::Diverged { update } => write!(f, "a parameter was not finite in update {update}"),
+            Failed::Environment { update, why } => write!(f, "the environment failed in update {update}: {why}"),
+        }
+    }
+}
+
 /// What a task tells of one inner step.
 struct Inner {
     theta: Vec<f64>,

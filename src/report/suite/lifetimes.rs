@@ -85,10 +85,10 @@ pub fn tables(suite: &SuiteDir, comparison: &Comparison) -> Vec<Table> {
 
 /// One line per learned set and a column per gamma', where each pair has one arm.
 fn rows(comparison: &Comparison, pooled: &Pooled, learns: &[Learns]) -> Option<Table> {
-    let mut sets: Vec<String> = learns.iter().map(Learns::set).collect();
+    let sets: Vec<String> = learns.iter().map(Learns::set).collect();
     let mut references: Vec<f64> = learns.iter().map(|l| l.reference).collect();
-    sets.dedup();
-    sets = sets.iter().enumerate().filter(|(i, s)| !sets[..*i].contains(s)).map(|(_, s)| s.clone()).collect();
+    let sets: Vec<String> =
+        sets.iter().enumerate().filter(|(i, s)| !sets[..*i].contains(s)).map(|(_, s)| s.clone()).collect();
     references.sort_by(f64::total_cmp);
     references.dedup();
     let of = |set: &String, reference: f64| {

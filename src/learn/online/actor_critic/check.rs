@@ -116,9 +116,8 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let (net, heads) = (&*self.net, &self.heads);
         let evaluations = |theta: &[F], condition: &[F], unrolls: &[&Unroll<F, W::Obs>]| -> Vec<Evaluation<F>> {
             let one = |unroll: &&Unroll<F, W::Obs>| {
-                let mut tape = N::Tape::default();
-                net.forward(At { theta, obs: &unroll.obs, condition }, &mut tape);
-                Evaluation::of(heads, net.output(&tape), &unroll.actions)
+                let at = At { theta, obs: &unroll.obs, condition };
+                Evaluation::at((net, heads), at, &unroll.actions, &mut N::Tape::default())
             };
             unrolls.par_iter().map(one).collect()
         };
@@ -146,8 +145,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             let gradients = unrolls.par_iter().zip(nominal).map(|(unroll, nominal)| {
                 let at = At { theta: &theta, obs: &unroll.obs, condition };
                 let mut tape = N::Tape::default();
-                inner.net.forward(at, &mut tape);
-                let here = Evaluation::of(&inner.heads, inner.net.output(&tape), &unroll.actions);
+                let here = Evaluation::at((inner.net, &inner.heads), at, &unroll.actions, &mut tape);
                 let mut gradient = vec![F::zero(); theta.len()];
                 let evaluations = [nominal, &here];
                 inner.add_surrogate_gradient(at, unroll, &eta, evaluations, surrogate, &mut gradient, &mut tape);

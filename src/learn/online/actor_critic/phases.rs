@@ -58,8 +58,8 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let jobs = delivered.into_par_iter().zip(tapes);
         self.next = jobs
             .map(|(Delivery { unroll, finished, frames, update: acted }, mut tape)| {
-                net.forward(At { theta, obs: &unroll.obs, condition: &condition }, &mut tape);
-                let evaluation = Evaluation::of(heads, net.output(&tape), &unroll.actions);
+                let at = At { theta, obs: &unroll.obs, condition: &condition };
+                let evaluation = Evaluation::at((net, heads), at, &unroll.actions, &mut tape);
                 Slot { unroll, tape, evaluation, finished, frames, lag: (update - acted) as f64 }
             })
             .collect();
@@ -97,8 +97,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             let Slot { unroll, tape, evaluation, .. } = slot;
             let at = At { theta, obs: &unroll.obs, condition: &condition };
             if again {
-                inner.net.forward(at, tape);
-                *evaluation = Evaluation::of(&inner.heads, inner.net.output(tape), &unroll.actions);
+                *evaluation = Evaluation::at((inner.net, &inner.heads), at, &unroll.actions, tape);
             }
             gradient.fill(F::zero());
             let targets = inner.add_gradient(at, unroll, eta, evaluation, gradient, tape);
@@ -138,8 +137,8 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
                 if !again {
                     return add_outer_gradient(net, heads, &outer, at, unroll, evaluation, kl, ascent, tape);
                 }
-                net.forward(at, &mut other); // the acting pass saw the current eta: it stays for the next inner step
-                let evaluation = Evaluation::of(heads, net.output(&other), &unroll.actions);
+                // the acting pass saw the current eta: it stays for the next inner step
+                let evaluation = Evaluation::at((net, heads), at, &unroll.actions, &mut other);
                 add_outer_gradient(net, heads, &outer, at, unroll, &evaluation, kl, ascent, &mut other)
             })
             .collect();

@@ -78,8 +78,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             let jobs = jobs.zip(&mut parts);
             jobs.for_each(|(((unroll, tape), product), part)| {
                 let at = At { theta: &past.theta, obs: &unroll.obs, condition: &condition };
-                inner.net.forward(at, tape);
-                let evaluation = Evaluation::of(&inner.heads, inner.net.output(tape), &unroll.actions);
+                let evaluation = Evaluation::at((inner.net, &inner.heads), at, &unroll.actions, tape);
                 product.fill(F::zero());
                 let hessian = (k > 0).then_some((surrogate, product.as_mut_slice()));
                 let more = inner.back_through(at, unroll, &eta, &learned, &evaluation, &w, hessian, tape);
