@@ -2,6 +2,7 @@
 
 use super::choice::{Estimator, Jacobian, LeaveGroupOutForm, Sampling};
 use super::inner::{self, InnerStep, group};
+use super::kstep::{add_curvature, through_steps};
 use super::outer::OuterSummary;
 use crate::batch::Batch;
 use crate::diff::{Tape, Workspace};
@@ -185,43 +186,6 @@ fn leave_one_out(value: f64, inner: &Returns) -> Vec<f64> {
     inner.0.iter().map(|r| if n > 1 { value - (total - r) / (n - 1) as f64 } else { value }).collect()
 }
 
-/// Coefficients of the scores that the inner Jacobian adds to the Hessian-vector product, for one direction.
-///
-/// `tangent` holds `d log pi / d epsilon` of every row along the direction; `w` the weights of the surrogate that is
-/// differentiated twice. All sums run within an episode (spec 1.5 and gradient-bias 1.3).
-fn curvature<F: Real>(jacobian: Jacobian, batch: &Batch<F>, w: &[F], tangent: &[F], out: &mut [F]) {
-    match jacobian {
-        Jacobian::None | Jacobian::LogProb => {}
-        Jacobian::Lvc => {
-            for ((o, &w), &l) in out.iter_mut().zip(w).zip(tangent) {
-                *o += w * l;
-            }
-        }
-        Jacobian::PolicyHessian => {
-            for e in 0..batch.episodes() {
-                let total: F = batch.episode(e).iter().map(|&row| w[row as usize] * tangent[row as usize]).sum();
-                for &row in batch.episode(e) {
-                    out[row as usize] += total;
-                }
-            }
-        }
-        Jacobian::Dice | Jacobian::LoadedDice => {
-            for e in 0..batch.episodes() {
-                let mut past = F::zero();
-                for &row in batch.episode(e) {
-                    past += tangent[row as usize];
-                    out[row as usize] += w[row as usize] * past;
-                }
-                let mut future = F::zero();
-                for &row in batch.episode(e).iter().rev() {
-                    out[row as usize] += future;
-                    future += w[row as usize] * tangent[row as usize];
-                }
-            }
-        }
-    }
-}
-
 /// Meta-gradient of one task, `A_zeta g + sum_t A_t sum_j c_tj grad log q(tau_tj)` (spec 1.6), by one pass back over the steps:
 /// `v_zeta = g`, `v_t = M_t v_{t+1} + sum_j c_tj score_tj`.
 ///
@@ -241,17 +205,18 @@ pub fn pull_back<F: Real>(
     let mut alpha_gradient = vec![F::zero(); alpha.len()];
     let mut all = vec![Vec::new(); sample.inner.len()];
     let (mut squares, mut count, mut ess) = (0.0, 0usize, None);
-    for (t, step) in sample.inner.iter().enumerate().rev() {
-        for ((a, &v), &g) in alpha_gradient.iter_mut().zip(&v).zip(&step.gradient) {
+    through_steps(alpha, sample.inner.len(), &mut v, |t, direction, v| {
+        let step = &sample.inner[t];
+        for ((a, &v), &g) in alpha_gradient.iter_mut().zip(v.iter()).zip(&step.gradient) {
             *a += v * g;
         }
         let (coefficients, e) = sampling_coefficients(policy, estimator, sample, summary, meta, gamma, t);
         ess = ess.or(e);
         squares += coefficients.iter().map(|c| c * c).sum::<f64>();
         count += coefficients.len();
-        pull_back_step(policy, estimator.jacobian, advantage, alpha, step, &coefficients, &mut v, ws);
+        add_step(policy, estimator.jacobian, advantage, step, &coefficients, direction, v, ws);
         all[t] = coefficients;
-    }
+    });
     TaskGradient {
         theta: v,
         alpha: alpha_gradient,
@@ -261,14 +226,14 @@ pub fn pull_back<F: Real>(
     }
 }
 
-/// `v <- M v + sum_j c_j score_j` for one inner step, in one pass.
-pub fn pull_back_step<F: Real>(
+/// Adds `H direction + sum_j c_j score_j` of one inner step to `v`, in one pass; H is the Hessian that `jacobian` implies.
+pub fn add_step<F: Real>(
     policy: &Policy,
     jacobian: Jacobian,
     advantage: &Advantage,
-    alpha: &[F],
     step: &InnerStep<F>,
     coefficients: &[f64],
+    direction: &[F],
     v: &mut [F],
     ws: &mut Workspace<F>,
 ) {
@@ -288,10 +253,11 @@ pub fn pull_back_step<F: Real>(
     }
     let dice = (jacobian == Jacobian::Dice).then(|| inner::cast(&inner::dice_weights(batch, advantage, step.scale).0));
     let w: &[F] = dice.as_deref().unwrap_or(weights);
-    let direction: Vec<F> = alpha.iter().zip(v.iter()).map(|(&a, &v)| a * v).collect();
     let mut tangent_weights = |tangent: &[F], out: &mut [F]| {
-        curvature(jacobian, batch, w, tangent, out);
+        for e in 0..batch.episodes() {
+            add_curvature(jacobian, batch.episode(e).iter().map(|&row| row as usize), w, tangent, out);
+        }
         out.iter_mut().zip(&scores).for_each(|(o, &c)| *o += c);
     };
-    policy.hvp(theta, &direction, &batch.obs, &batch.actions, tape, w, &mut tangent_weights, v, ws);
+    policy.hvp(theta, direction, &batch.obs, &batch.actions, tape, w, &mut tangent_weights, v, ws);
 }

@@ -2,6 +2,7 @@
 
 pub mod choice;
 pub mod inner;
+pub mod kstep;
 pub mod meta;
 pub mod online;
 pub mod outer;

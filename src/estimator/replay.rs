@@ -2,6 +2,7 @@
 
 use super::choice::InnerSurrogate;
 use super::inner::{InnerStep, adapt};
+use super::kstep::through_steps;
 use crate::batch::Batch;
 use crate::diff::{Tape, Workspace};
 use crate::math::real::Real;
@@ -148,10 +149,9 @@ pub fn pull_back<F: Real>(
     ws: &mut Workspace<F>,
     mut between: impl FnMut(usize, &mut [F], &mut Workspace<F>),
 ) {
-    for (t, step) in steps.iter().enumerate().rev() {
-        let scaled: Vec<F> = v.iter().zip(alpha).map(|(&v, &a)| a * v).collect();
-        let h = curvature(policy, surrogate, step, &scaled, ws);
+    through_steps(alpha, steps.len(), v, |t, direction, v| {
+        let h = curvature(policy, surrogate, &steps[t], direction, ws);
         v.iter_mut().zip(h).for_each(|(v, h)| *v += h);
         between(t, v, ws);
-    }
+    });
 }

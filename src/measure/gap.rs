@@ -2,7 +2,8 @@
 
 use crate::estimator::choice::{Estimator, Jacobian, LeaveGroupOutForm};
 use crate::estimator::inner::{self, InnerStep};
-use crate::estimator::meta::{meta_batch, pull_back, pull_back_step};
+use crate::estimator::kstep::through_steps;
+use crate::estimator::meta::{add_step, meta_batch, pull_back};
 use crate::exact::model::Model;
 use crate::exact::objective::{Problem, shown_count};
 use crate::learn::options::{Inner, Outer, Update};
@@ -271,7 +272,8 @@ fn rao_blackwell<F: Real>(context: &Context<'_, F>, task: &tasks::task::Task, md
     let j = |theta: &[F]| model.value(&double(theta));
     let value = j(&phi);
     let mut v: Vec<F> = model.gradient(&double(&phi)).into_iter().map(F::of).collect();
-    for step in steps.iter().rev() {
+    through_steps(context.alpha, steps.len(), &mut v, |t, direction, v| {
+        let step = &steps[t];
         let n = step.batch.episodes();
         let coefficients = if steps.len() == 1 {
             leave_out(context, step, value, &j, &mut scratch)
@@ -280,8 +282,8 @@ fn rao_blackwell<F: Real>(context: &Context<'_, F>, task: &tasks::task::Task, md
         };
         let ws = &mut scratch.workspace;
         let advantage = &context.inner.advantage;
-        pull_back_step(context.policy, Jacobian::LogProb, advantage, context.alpha, step, &coefficients, &mut v, ws);
-    }
+        add_step(context.policy, Jacobian::LogProb, advantage, step, &coefficients, direction, v, ws);
+    });
     Sample { gradient: double(&v), value, environment_steps: budget.environment_steps }
 }
 

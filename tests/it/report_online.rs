@@ -107,6 +107,13 @@ fn a_twin_is_held_against_its_run_and_seeds_are_pooled() {
         (half / (4.302_652_7 * deviation / 3f64.sqrt()) - 1.0).abs() < 1e-6,
         "Student's t with 2 degrees of freedom"
     );
+    let half = dir.path().join("run3-twin/metrics.jsonl");
+    let rows = std::fs::read_to_string(&half).expect("there");
+    let kept: String = rows.lines().take(30).map(|row| format!("{row}\n")).collect();
+    std::fs::write(&half, kept).expect("writable");
+    let pooled = succeed(dir.path(), "report run1 run2 run3 --out out");
+    assert!(pooled.contains("n = 2 pairs"), "a pair of which one stands at update 30 and the other at 60: {pooled}");
+    assert!(check(&out).0.contains("run3 stands at update 60, its twin at 30"));
     std::fs::remove_dir_all(dir.path().join("run2-twin")).expect("there");
     let (page, note) = (check(&out).0, crate::run_directory::run(dir.path(), "report run2"));
     assert!(!page.is_empty() && String::from_utf8_lossy(&note.stderr).contains("run2-twin` does not exist"));

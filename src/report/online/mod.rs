@@ -93,6 +93,11 @@ impl OnlineRun {
         value.as_float().or_else(|| value.as_integer().map(|i| i as f64))
     }
 
+    /// Number of the last update.
+    fn updates(&self) -> u64 {
+        self.trace.last.as_ref().map_or(0, |row| row.update)
+    }
+
     fn seed(&self) -> Option<i64> {
         self.key(&["seed"])?.as_integer()
     }
@@ -146,6 +151,11 @@ impl Group {
     /// The runs with their twins.
     fn pairs(&self) -> Vec<(&OnlineRun, &OnlineRun)> {
         self.runs.iter().filter_map(|run| Some((run, run.twin.as_deref()?))).collect()
+    }
+
+    /// The pairs of which both stand at the same update: ends of other pairs are of different lengths of training.
+    fn level(&self) -> Vec<(&OnlineRun, &OnlineRun)> {
+        self.pairs().into_iter().filter(|(run, twin)| run.updates() == twin.updates()).collect()
     }
 
     fn twins(&self) -> Vec<&OnlineRun> {

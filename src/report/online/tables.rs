@@ -104,7 +104,7 @@ pub(super) struct Pair {
 
 impl Pair {
     fn of(group: &Group, name: &'static str, f: impl Fn(&OnlineRun) -> Option<f64>) -> Pair {
-        let both = group.pairs().into_iter().filter_map(|(run, twin)| Some((f(run)?, f(twin)?)));
+        let both = group.level().into_iter().filter_map(|(run, twin)| Some((f(run)?, f(twin)?)));
         let (learned, twin) = both.unzip();
         Pair { name, learned, twin }
     }
@@ -153,7 +153,7 @@ pub fn twins(group: &Group) -> Option<Table> {
         name: "table-twin".into(),
         title: "Learned beside fixed: the twin".into(),
         caption: "The twin is the same run with the same seed and every meta-parameter fixed at its initial value. Difference: learned \
-                  minus twin, paired by seed, with its 95 % t-interval over pairs; below resolution: it contains zero. One pair has no \
+                  minus twin, paired by seed, with its 95 % t-interval over pairs that stand at the same update; below resolution: it contains zero. One pair has no \
                   interval, so it cannot tell a difference from chance."
             .into(),
         columns: vec![

@@ -99,6 +99,7 @@ pub fn missing(group: &Group) -> Vec<String> {
         missing.extend(partial(run));
         missing.extend(run.lacking.clone());
         missing.extend(run.twin.as_deref().and_then(partial));
+        missing.extend(run.twin.as_deref().and_then(|twin| uneven(run, twin)));
         let skipped = run.trace.last.as_ref().map_or(0, |row| row.skipped);
         if skipped > 0 {
             missing.push(format!("{skipped} meta-gradients of {} were skipped: not finite, or too long.", run.path));
@@ -113,6 +114,15 @@ pub fn missing(group: &Group) -> Vec<String> {
         missing.push("The gap was not measured: `gap.every` is 0, or longer than the run.".into());
     }
     missing
+}
+
+/// Why a pair is not compared yet.
+fn uneven(run: &OnlineRun, twin: &OnlineRun) -> Option<String> {
+    let (ours, its) = (run.updates(), twin.updates());
+    (ours != its).then(|| {
+        let path = &run.path;
+        format!("{path} stands at update {ours}, its twin at {its}: they are compared once both stand at the same.")
+    })
 }
 
 fn partial(run: &OnlineRun) -> Option<String> {
