@@ -23,6 +23,8 @@ pub enum Purpose {
     Measure = 7,
     /// Episodes and environments of a single task (`online`).
     Online = 8,
+    /// Trajectories of the bias lab.
+    Bias = 9,
 }
 
 /// Address of one stream. The 256-bit ChaCha key *is* the address, so distinct addresses never share a stream.

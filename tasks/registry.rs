@@ -3,7 +3,7 @@
 use crate::family::{Family, FamilyError};
 pub use crate::mdps::{TabularFamily, parse_mdps};
 use crate::params::Params;
-use crate::{analytic, bandit, control, mdps, navigation, probes, random_mdp};
+use crate::{analytic, bandit, control, gmrl, mdps, navigation, probes, random_mdp};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
@@ -58,6 +58,12 @@ const SINGLE: &[Entry] = &[
         "random MDPs of Liu et al. (2022): nearly deterministic transitions, rewards in [0, 1)",
         random_mdp::LIU_KEYS,
         random_mdp::liu,
+    ),
+    entry(
+        "gmrl-mdps",
+        "ten fixed MDPs as `liu-mdp` draws them: those of the bias lab's reference numbers",
+        gmrl::KEYS,
+        gmrl::build,
     ),
     entry(
         "analytic",

@@ -8,3 +8,4 @@ pub mod online;
 pub mod outer;
 pub mod replay;
 pub mod surrogate;
+pub mod tabular;

@@ -3,6 +3,7 @@
 pub mod advantage;
 pub mod aggregate;
 pub mod baseline;
+pub mod bias;
 pub mod bootstrap;
 pub mod dual;
 pub mod gap;

@@ -2,6 +2,7 @@
 
 pub mod actors;
 pub mod atari;
+pub mod walks;
 pub mod world;
 
 use crate::batch::{Actions, Batch};

@@ -6,6 +6,7 @@ mod ale06;
 mod architecture;
 mod atari;
 mod bad_input;
+mod bias;
 mod compare;
 mod compare_online;
 mod configs;
