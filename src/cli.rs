@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod bias;
 mod online;
 mod setup;
 mod stationarity;
@@ -58,6 +59,9 @@ enum Command {
     /// Adapt gamma and lambda online, by meta-gradients within one task.
     #[command(after_help = online::EXAMPLES)]
     Online(online::Online),
+    /// How wrong each meta-gradient is: bias and variance against the exact one on tabular MDPs.
+    #[command(after_help = bias::EXAMPLES)]
+    Bias(bias::Bias),
     /// Watch a run while it trains, or look at one that has ended.
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(Watch),
@@ -399,6 +403,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             quiet,
         }),
         Command::Stationarity(s) => app::stationarity::run(s.request(quiet)),
+        Command::Bias(b) => app::bias::run(b.request(quiet)),
         Command::Online(o) => app::online::run(o.request(quiet)),
         Command::Watch(Watch { run, plain, once, every }) => {
             app::watch::run(app::watch::Request { run, plain, once, every, quiet })

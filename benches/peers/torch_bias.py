@@ -11,9 +11,9 @@ of the K thetas. The oracle is the same recursion with exact gradients.
     peers-venv/bin/python benches/peers/torch_bias.py --estimator maml --n 32
     peers-venv/bin/python benches/peers/torch_bias.py --check
 
-All repetitions are batched (arrays are [..., repetition]; --chunk takes them
-in pieces, which stay in the cache); the ten MDPs are taken in a loop, and so
-are the 20 time steps and the 20 pivots of the Gauss-Jordan inversion of
+All repetitions are batched (arrays are [..., repetition]). The exact parts take
+one MDP after another, the trajectories --group MDPs at once; the 20 time steps
+are a loop, and so are the 20 pivots of the Gauss-Jordan inversion of
 I - gamma P_pi (diagonally dominant: no pivoting). Hessian-vector products are
 written out: on one inverse each, no autograd. Trajectories: one uniform number
 a step, compared with the cumulated policy; what is left of it decides the
@@ -23,8 +23,9 @@ successor.
   --share-first  theta^0 is the same for all repetitions, hence its V, inverse
                  and policy too: computed once per MDP (off: once per repetition)
   --uniforms     torch: torch.rand; numpy: SFC64 by way of numpy
-  --rollout      eager, or compiled: the 20 steps as one fused kernel by
-                 torch.compile (needs a C++ compiler; compiled before timing)
+
+Tried without gain, hence absent: the 20 steps as one kernel by torch.compile,
+the repetitions in pieces, LAPACK's LU or inverse.
 
 maml, lvc and loaded have the same first-order gradient, so the same program.
 rel_bias: mean over MDPs of sqrt(||mean g - g*||^2 - tr Cov / repetitions) /
@@ -33,7 +34,7 @@ squared distance of the last theta from the oracle's.
 
 The last line of standard output is a JSON object. `cpu_seconds` and
 `wall_seconds` span the ten MDPs (tables, oracle, repetitions, statistics);
-start-up, imports, reading the MDPs, compiling and one small warm-up batch are
+start-up, imports, reading the MDPs and one warm-up group are
 not in them. `us_per_trajectory` is CPU time over all trajectories (MDPs x
 repetitions x K x n).
 """
@@ -59,10 +60,9 @@ ap.add_argument("--repeats", type=int, default=400)
 ap.add_argument("--seed", type=int, default=0)
 ap.add_argument("--horizon", type=int, default=20)
 ap.add_argument("--noise", type=float, default=1.0)
-ap.add_argument("--chunk", type=int, default=0, help="repetitions at a time (0: chosen from n)")
+ap.add_argument("--group", type=int, default=0, help="MDPs whose trajectories are drawn at once (0: chosen from n)")
 ap.add_argument("--share-first", action="store_true")
 ap.add_argument("--uniforms", choices=["torch", "numpy"], default="numpy")
-ap.add_argument("--rollout", choices=["eager", "compiled"], default="eager")
 ap.add_argument("--check", action="store_true", help="compare with autograd and enumeration, and stop")
 ap.add_argument("--malloc", choices=["tuned", "default"], default="tuned")
 args = ap.parse_args()
@@ -78,9 +78,9 @@ torch.set_default_dtype(torch.float64)
 
 S, A, GAMMA = 20, 5, 0.8
 SA, T = S * A, args.horizon
+AT_ONCE = 12800                           # trajectories drawn at once, unless --group
 DICE = args.estimator == "dice"
 GEN = torch.Generator()
-LAST_SA = []                              # for --check
 RNG = np.random.Generator(np.random.SFC64(args.seed))
 
 
@@ -102,24 +102,30 @@ class Mdp:
         self.gp = GAMMA * p.view(SA, S)
         self.gpt = self.gp.t().contiguous()
         self.neg = -GAMMA * p.transpose(1, 2).contiguous()       # [s, s', a]
+
+
+class Tables:
+    """What the trajectories of some MDPs need: states and state-action pairs are numbered through."""
+
+    def __init__(self, tables):
+        self.G = len(tables)
+        q, succ = torch.sort(torch.stack([p for p, _ in tables]).view(-1, SA, S), dim=2, descending=True)
+        succ = (succ + S * torch.arange(self.G).view(-1, 1, 1)).view(-1, S)
+        q = q.view(-1, S)
         # Successors by falling probability; what follows the likeliest one is renormalised.
-        q, succ = torch.sort(p.view(SA, S), dim=1, descending=True)
         main, rest = q[:, 0], q[:, 1:]
         left = rest.sum(1, keepdim=True)
+        w = max(1, int((rest > 0).sum(1).max()))
+        rest = rest[:, :w]
         cum = torch.cumsum(rest, 1) / torch.where(left > 0, left, 1.0)
-        last = rest.flip(1).cumsum(1).flip(1) - rest <= 0        # nothing after this one
-        w = int((rest > 0).sum(1).max()) if rest.any() else 1
-        self.cum = torch.where(last, torch.inf, cum)[:, :w].contiguous()
-        self.next = torch.where(rest > 0, succ[:, 1:], succ[:, :1])[:, :w].contiguous().view(-1)
+        last = torch.cat([rest[:, 1:] <= 0, torch.ones(len(rest), 1, dtype=torch.bool)], 1)
+        self.cum = torch.where(last, torch.inf, cum)
+        self.next = torch.where(rest > 0, succ[:, 1:w + 1], succ[:, :1]).reshape(-1)
         self.w = w
-        if args.rollout == "compiled":                           # one width for all MDPs
-            b, n = torch.cumsum(q, 1), torch.where(q > 0, succ, succ[:, :1])
-            ends = q.flip(1).cumsum(1).flip(1) - q <= 0
-            self.full_cum = torch.where(ends, torch.inf, b)[:, :WIDTH].contiguous()
-            self.full_next = n[:, :WIDTH].contiguous().view(-1)
         self.main = succ[:, 0].contiguous()
-        self.pm = torch.where(left[:, 0] > 0, main, 2.0).view(S, A, 1)
-        self.inv_left = torch.where(left[:, 0] > 0, 1.0 / left[:, 0], 1.0)
+        self.pm = torch.where(left > 0, main.unsqueeze(1), 2.0).view(-1, S, A, 1)
+        self.inv_left = torch.where(left > 0, 1.0 / left, 1.0).view(-1)
+        self.r = torch.cat([r.reshape(SA) for _, r in tables])
 
 
 class Exact:
@@ -180,151 +186,118 @@ def uniforms(out):
         out.uniform_(generator=GEN)
 
 
-def fused(u, rep, c0, c1, c2, c3, lo, inv, cum, succ, r, v):
-    """All steps of one trajectory after another in registers."""
-    R = lo.shape[-1]
-    c0, c1, c2, c3, lo, inv, v = (x.reshape(-1) for x in (c0, c1, c2, c3, lo, inv, v))
-    s = torch.zeros_like(rep)
-    sas, seen, acc = [], [], []
-    for t in range(T):
-        i = s * R + rep
-        x = u[t]
-        a = (x >= c0[i]).long() + (x >= c1[i]).long() + (x >= c2[i]).long() + (x >= c3[i]).long()
-        sa = s * A + a
-        j = sa * R + rep
-        y = (x - lo[j]) * inv[j]
-        k = sa * cum.shape[1]
-        e = 0
-        for b in range(cum.shape[1] - 1):
-            e = e + (y >= cum.view(-1)[k + b]).long()
-        s = succ[k + e]
-        sas.append(j)
-        seen.append(i)
-        acc.append(GAMMA ** t * r[sa])
-    g = torch.zeros_like(u[0]) if DICE else GAMMA ** T * v[s * R + rep]
-    w = [None] * T
-    for t in reversed(range(T)):
-        g = g + acc[t]
-        w[t] = g if DICE else g - GAMMA ** t * v[seen[t]]
-    return torch.stack(sas), torch.stack(w)
-
-
 class Sampler:
-    """First-order policy gradient from n trajectories for each of R policies."""
+    """First-order policy gradients from n trajectories for each of R policies in each of G MDPs."""
 
-    def __init__(self, R, n):
-        N = R * n
-        self.R, self.n, self.N = R, n, N
-        self.rep = torch.arange(R).repeat_interleave(n)          # a repetition's trajectories side by side
-        self.u = torch.empty(T, N)
-        self.sa, self.at = torch.empty(T, N, dtype=torch.long), torch.empty(T + 1, N, dtype=torch.long)
-        self.sal = torch.empty(T, N, dtype=torch.long)
+    def __init__(self, G, R, n):
+        N = G * R * n
+        self.G, self.R, self.n = G, R, n
+        self.rep = torch.arange(R).repeat_interleave(n).repeat(G)   # a policy's trajectories side by side
+        self.start = S * torch.arange(G).repeat_interleave(R * n)
+        self.u, self.w, self.vs = torch.empty(T, N), torch.empty(T, N), torch.empty(T + 1, N)
+        self.sal, self.sa = torch.empty(T, N, dtype=torch.long), torch.empty(T, N, dtype=torch.long)
+        self.at = torch.empty(T + 1, N, dtype=torch.long)
         self.s, self.x = torch.empty(N, dtype=torch.long), torch.empty(N)
         self.b, self.a = torch.empty(N, dtype=torch.bool), torch.empty(N, dtype=torch.int8)
-        self.w, self.vs = torch.empty(T, N), torch.empty(T + 1, N)
         self.disc = (GAMMA ** torch.arange(T)).unsqueeze(1)
-        self.acc = torch.empty(N)
-        self.lists = [list(x.unbind(0)) for x in (self.u, self.sa, self.at, self.sal, self.w)]
+        self.steps = list(zip(*(x.unbind(0) for x in (self.u, self.sal, self.sa, self.at))))
+        self.rows = self.w.unbind(0)
 
-    def gradient(self, mdp, pi, v):
-        R, T1 = self.R, self.at[T]
+    def gradient(self, tab, pi, v):
+        """pi [G, S, A, R], v [G, S, R], contiguous."""
         uniforms(self.u)
-        c = [pi[:, 0].contiguous()]
+        c = [pi[:, :, 0].contiguous()]
         for k in range(1, A - 1):
-            c.append(c[-1] + pi[:, k])
-        lo = torch.stack([torch.zeros_like(c[0])] + c, 1)
+            c.append(c[-1] + pi[:, :, k])
+        lo = torch.stack([torch.zeros_like(c[0])] + c, 2)
+        thr = lo.addcmul_(pi, tab.pm)                            # below: the likeliest successor
         if not DICE:
-            norm = torch.linalg.vector_norm(v, dim=0)
             noise = torch.empty_like(v).normal_(generator=GEN)
-            v = torch.addcmul(v, noise, norm, value=args.noise / S).view(-1)
-        if args.rollout == "compiled":
-            sa, w = COMPILED(self.u, self.rep, *c, lo, pi.reciprocal(), mdp.full_cum, mdp.full_next, mdp.rv, v)
-        else:
-            sa, w = self.eager(mdp, pi, [x.view(-1) for x in c], lo, v)
-        LAST_SA[:] = [sa]
-        g = torch.zeros(SA * R).scatter_add_(0, sa.view(-1), w.view(-1)).view(S, A, R)
-        return g.addcmul_(pi, g.sum(1, keepdim=True), value=-1.0).div_(self.n)
+            v = torch.addcmul(v, noise, torch.linalg.vector_norm(v, dim=1, keepdim=True), value=args.noise / S)
+        w = self.rollout(tab, pi.view(-1), [x.view(-1) for x in c], thr.view(-1), v.view(-1))
+        g = torch.zeros(pi.numel()).scatter_add_(0, self.sa.view(-1), w.view(-1)).view_as(pi)
+        return g.addcmul_(pi, g.sum(2, keepdim=True), value=-1.0).div_(self.n)
 
-    def eager(self, mdp, pi, c, lo, v):
+    def rollout(self, tab, pi, c, thr, v):
+        """Pairs visited into self.sa; weights gamma^t A_t."""
         rep, R, s, x, b, a = self.rep, self.R, self.s, self.x, self.b, self.a
-        sel, ge = torch.index_select, torch.ge
+        sel, ge, add = torch.index_select, torch.ge, torch.add
         c0, c1, c2, c3 = c
-        lo = lo.contiguous()
-        thr = torch.addcmul(lo, pi, mdp.pm).view(-1)             # below: the likeliest successor
-        flat = None
-        s.zero_()
-        for u, sa, at, sal in zip(*self.lists[:4]):
-            torch.add(rep, s, alpha=R, out=at)
-            ge(u, sel(c0, 0, at, out=x), out=b)
-            a.copy_(b)
+        s.copy_(self.start)
+        for u, sal, sa, at in self.steps:
+            add(rep, s, alpha=R, out=at)
+            a.copy_(ge(u, sel(c0, 0, at, out=x), out=b))
             a.add_(ge(u, sel(c1, 0, at, out=x), out=b))
             a.add_(ge(u, sel(c2, 0, at, out=x), out=b))
             a.add_(ge(u, sel(c3, 0, at, out=x), out=b))
-            torch.add(a, s, alpha=A, out=sal)
-            torch.add(rep, sal, alpha=R, out=sa)
+            add(a, s, alpha=A, out=sal)
+            add(rep, sal, alpha=R, out=sa)
             ge(u, sel(thr, 0, sa, out=x), out=b)
-            sel(mdp.main, 0, sal, out=s)
+            sel(tab.main, 0, sal, out=s)
             i = b.nonzero().view(-1)
-            if i.numel():
-                if flat is None:
-                    flat = pi.view(-1)
-                k, j = sel(sal, 0, i), sel(sa, 0, i)
-                y = sel(u, 0, i).sub_(sel(x, 0, i)).mul_(sel(mdp.inv_left, 0, k)).div_(sel(flat, 0, j))
-                k.mul_(mdp.w)
-                if mdp.w > 1:
-                    k.add_((y.unsqueeze(1) >= sel(mdp.cum, 0, sel(sal, 0, i))).sum(1))
-                s.index_copy_(0, i, sel(mdp.next, 0, k))
-        w = self.w
-        sel(mdp.rv, 0, self.sal.view(-1), out=w.view(-1))
+            k = sel(sal, 0, i)
+            y = sel(u, 0, i).sub_(sel(x, 0, i)).mul_(sel(tab.inv_left, 0, k)).div_(sel(pi, 0, sel(sa, 0, i)))
+            e = (y.unsqueeze(1) >= sel(tab.cum, 0, k)).sum(1)
+            s.index_copy_(0, i, sel(tab.next, 0, e.add_(k, alpha=tab.w)))
+        w, rows = self.w, self.rows
+        sel(tab.r, 0, self.sal.view(-1), out=w.view(-1))
         w.mul_(self.disc)
-        acc, rows = self.acc, self.lists[4]
         if not DICE:
-            torch.add(rep, s, alpha=R, out=self.at[T])
+            add(rep, s, alpha=R, out=self.at[T])
             sel(v, 0, self.at.view(-1), out=self.vs.view(-1))
             rows[-1].add_(self.vs[T], alpha=GAMMA ** T)
         for t in range(T - 2, -1, -1):
             rows[t].add_(rows[t + 1])
-        if not DICE:
-            w.addcmul_(self.vs[:T], self.disc, value=-1.0)
-        return self.sa, w
+        return w if DICE else w.addcmul_(self.vs[:T], self.disc, value=-1.0)
 
 
-def meta(mdp, ex, sampler, theta, solved=None):
-    """Meta-gradient and adapted parameters; exact inner gradients without a sampler."""
-    K = args.K
-    if solved is not None:                                       # theta^0's, one for all repetitions
-        ex = [solved] + ex[1:]
-    for i in range(K):
-        e = ex[i]
-        if e is not solved:
-            e.solve(mdp, theta).advantage()
-        if sampler is None:
-            step = e.grad()
+def meta(mdps, ex, sampler, tab, R, first=None):
+    """Meta-gradients and adapted parameters, [G, S, A, R]; exact inner gradients without a sampler.
+    ex[i][j]: solver of MDP j at theta^i; first: its solvers at theta^0 where all repetitions share them."""
+    theta = torch.zeros(len(mdps), S, A, R)
+    for i in range(args.K):
+        if i == 0 and first is not None:
+            row = first
         else:
-            step = sampler.gradient(mdp, e.pi.expand_as(theta).contiguous(), e.v.expand(S, theta.shape[-1]))
-        theta = torch.add(theta, step, alpha=args.alpha)
-    g = ex[K].solve(mdp, theta).advantage().grad()
-    for e in reversed(ex[:K]):
-        g = g + args.alpha * e.hvp(g)
-    return g, theta
+            row = [e.solve(m, th).advantage() for e, m, th in zip(ex[i], mdps, theta)]
+        if sampler is None:
+            step = torch.stack([e.grad() for e in row])
+        else:
+            pi = torch.stack([e.pi.expand(S, A, R) for e in row])
+            step = sampler.gradient(tab, pi, torch.stack([e.v.expand(S, R) for e in row]))
+        theta.add_(step, alpha=args.alpha)
+    out = []
+    for j, (m, th) in enumerate(zip(mdps, theta)):
+        g = ex[args.K][j].solve(m, th).advantage().grad()
+        for i in reversed(range(args.K)):
+            e = first[j] if i == 0 and first is not None else ex[i][j]
+            g = g + args.alpha * e.hvp(g)
+        out.append(g)
+    return out, theta
 
 
-def study(tables, ex1, ex, sampler, chunk):
+def solvers(G, R):
+    last = Exact(R)                                              # nothing of it is kept
+    return [[Exact(R) for _ in range(G)] for _ in range(args.K)] + [[last] * G]
+
+
+def study(tables, ex1, ex, sampler):
     rel, corr, err = [], [], []
-    for p, r in tables:
-        mdp = Mdp(p, r)
-        star, goal = meta(mdp, ex1, None, torch.zeros(S, A, 1))
-        solved = ex1[0] if args.share_first and args.K else None
-        parts = [meta(mdp, ex, sampler, torch.zeros(S, A, chunk), solved) for _ in range(args.repeats // chunk)]
-        g = torch.cat([x.view(SA, chunk) for x, _ in parts], 1)
-        star = star.view(SA, 1)
-        err.append(sum(((th - goal) ** 2).mean().item() for _, th in parts) / len(parts))
-        m = g.shape[1]
-        b2 = ((g.mean(1, keepdim=True) - star) ** 2).sum().item()
-        b2 -= g.var(1).sum().item() / m if m > 1 else 0.0
-        rel.append((abs(b2) ** 0.5 if b2 > 0 else -abs(b2) ** 0.5) / star.norm().item())
-        gc, sc = g - g.mean(0), star - star.mean()
-        corr.append(((gc * sc).sum(0) / (gc.norm(dim=0) * sc.norm())).mean().item())
+    G, m = sampler.G, args.repeats
+    for at in range(0, len(tables), G):
+        part = tables[at:at + G]
+        mdps, tab = [Mdp(p, r) for p, r in part], Tables(part)
+        stars, goals = meta(mdps, ex1, None, tab, 1)
+        first = ex1[0] if args.share_first and args.K else None
+        gs, thetas = meta(mdps, ex, sampler, tab, m, first)
+        for g, th, star, goal in zip(gs, thetas, stars, goals):
+            g, star = g.view(SA, m), star.view(SA, 1)
+            err.append(((th - goal) ** 2).mean().item())
+            b2 = ((g.mean(1, keepdim=True) - star) ** 2).sum().item()
+            b2 -= g.var(1).sum().item() / m if m > 1 else 0.0
+            rel.append((abs(b2) ** 0.5 if b2 > 0 else -abs(b2) ** 0.5) / star.norm().item())
+            gc, sc = g - g.mean(0), star - star.mean()
+            corr.append(((gc * sc).sum(0) / (gc.norm(dim=0) * sc.norm())).mean().item())
     return rel, corr, err
 
 
@@ -343,26 +316,32 @@ def check(tables):
     def rel(a, b):
         return ((a - b).norm() / b.norm()).item()
 
-    ex = [Exact(3) for _ in range(args.K + 1)]
     theta = torch.randn(S, A, 3)
     with torch.inference_mode():
-        g, _ = meta(mdp, ex, None, theta)
-    for i in range(3):
-        q = theta[:, :, i].clone().requires_grad_()
+        th, ex = theta, [Exact(3) for _ in range(args.K + 1)]
+        for e in ex[:-1]:
+            th = th + args.alpha * e.solve(mdp, th).advantage().grad()
+        g = ex[-1].solve(mdp, th).advantage().grad()
+        for e in reversed(ex[:-1]):
+            g = g + args.alpha * e.hvp(g)
+        h = meta([mdp], solvers(1, 1), None, None, 1)[0][0]
+    for i in range(4):
+        q = (theta[:, :, i].clone() if i < 3 else torch.zeros(S, A)).requires_grad_()
         th = q
         for _ in range(args.K):
             th = th + args.alpha * torch.autograd.grad(value(th), th, create_graph=True)[0]
-        worst = max(worst, rel(g[:, :, i], torch.autograd.grad(value(th), q)[0]))
+        worst = max(worst, rel(g[:, :, i] if i < 3 else h[:, :, 0], torch.autograd.grad(value(th), q)[0]))
 
     # Many trajectories: frequencies of (s, a) by time, and the mean gradient, without baseline noise.
     args.noise = 0.0
     R, n = 50, 4000
     with torch.inference_mode():
         e = Exact(1).solve(mdp, theta[:, :, :1]).advantage()
-        sm = Sampler(R, n)
-        pi = e.pi.expand(S, A, R).contiguous()
-        g = sm.gradient(mdp, pi, e.v.expand(S, R).contiguous())
-        sa = LAST_SA[0] // R
+        other = Exact(1).solve(Mdp(*tables[1]), theta[:, :, :1])  # drawn along with it, first
+        sm = Sampler(2, R, n)
+        pi = torch.stack([x.pi.expand(S, A, R) for x in (other, e)])
+        g = sm.gradient(Tables([tables[1], tables[0]]), pi, torch.stack([x.v.expand(S, R) for x in (other, e)]))[1]
+        sa = sm.sa[:, R * n:] // R - SA
         freq = torch.stack([torch.bincount(x, minlength=SA) for x in sa]) / (R * n)
         occ, d = [], torch.zeros(S)
         d[0] = 1.0
@@ -379,7 +358,7 @@ def check(tables):
             want += GAMMA ** t * occ[t].view(S, A) * (q - h.unsqueeze(1))
         z = ((g.mean(2) - want) / (g.std(2) / R ** 0.5).clamp(min=1e-9))[want.abs() > 1e-6]
         zf = ((freq - occ) / (occ * (1 - occ) / (R * n)).sqrt())[occ > 20 / (R * n)]
-    out = dict(estimator=args.estimator, rollout=args.rollout, autograd_relative=worst,
+    out = dict(estimator=args.estimator, autograd_relative=worst,
                gradient_z_rms=z.square().mean().sqrt().item(), gradient_z_max=z.abs().max().item(),
                visits_z_rms=zf.square().mean().sqrt().item(), visits_z_max=zf.abs().max().item())
     print(json.dumps(out))
@@ -387,30 +366,26 @@ def check(tables):
 
 
 def main():
-    global WIDTH, COMPILED
     tables = load(args.mdps)
-    WIDTH = max(int((p > 0).sum(-1).max()) for p, _ in tables)
-    if args.rollout == "compiled":
-        COMPILED = torch.compile(fused, dynamic=False)
     if args.check:
         sys.exit(0 if check(tables) else 1)
-    chunk = args.chunk or 400
-    chunk = next(c for c in range(min(chunk, args.repeats), 0, -1) if args.repeats % c == 0)
-    GEN.manual_seed(args.seed)
+    group = args.group or max(1, AT_ONCE // (args.n * args.repeats))
+    group = next(c for c in range(min(group, len(tables)), 0, -1) if len(tables) % c == 0)
     with torch.inference_mode():
-        ex1, ex = ([Exact(k) for _ in range(args.K + 1)] for k in (1, chunk))
-        sampler = Sampler(chunk, args.n)
-        meta(Mdp(*tables[0]), ex, sampler, torch.zeros(S, A, chunk))       # warm-up, compiles
+        ex1, ex = solvers(group, 1), solvers(group, args.repeats)
+        sampler = Sampler(group, args.repeats, args.n)
+        GEN.manual_seed(args.seed + 1000003)
+        study(tables[:group], ex1, ex, sampler)                  # warm-up
         GEN.manual_seed(args.seed)
         w0, c0 = time.perf_counter(), time.process_time()
-        rel, corr, err = study(tables, ex1, ex, sampler, chunk)
+        rel, corr, err = study(tables, ex1, ex, sampler)
         c1, w1 = time.process_time(), time.perf_counter()
     total = len(tables) * args.repeats * args.K * args.n
     mean = lambda x: sum(x) / len(x)  # noqa: E731
     print(json.dumps(dict(
         program="torch_bias", estimator=args.estimator, n=args.n, K=args.K, alpha=args.alpha, repeats=args.repeats,
-        mdps=len(tables), seed=args.seed, horizon=T, noise=args.noise, chunk=chunk, share_first=args.share_first,
-        uniforms=args.uniforms, rollout=args.rollout, threads=1,
+        mdps=len(tables), seed=args.seed, horizon=T, noise=args.noise, group=group, share_first=args.share_first,
+        uniforms=args.uniforms, threads=1,
         cpu_seconds=round(c1 - c0, 5), wall_seconds=round(w1 - w0, 5),
         peak_rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         trajectories=total, us_per_trajectory=round((c1 - c0) / max(total, 1) * 1e6, 4),

@@ -1,5 +1,6 @@
 //! Drivers: wiring, and the one iteration loop.
 
+pub mod bias;
 pub mod check;
 pub mod clock;
 pub mod compare;

@@ -3,6 +3,7 @@
 //! `CONFIG -> tree -> (smoke, --set, --seed, --iterations) -> raw mirror -> plan`. A file may be TOML or JSON; the name of a
 //! preset stands for the embedded file of that name.
 
+pub mod bias;
 mod checks;
 pub mod cost;
 pub mod explain;
@@ -116,6 +117,9 @@ pub fn parse(
     let mut table = tree::parse(text, format).map_err(|message| origin.whole(message))?;
     if online::is_own(&table) {
         return Err(origin.whole(online::FOREIGN.into()));
+    }
+    if bias::is_own(&table) {
+        return Err(origin.whole(bias::FOREIGN.into()));
     }
     tree::normalise(&mut table, base).map_err(|f| origin.error(f))?;
     let added_hidden = overrides.smoke && smoke::shrink(&mut table);

@@ -15,10 +15,12 @@
 //! iteration. So every checkpoint has all of its rows, and resuming drops the rows behind it. Suites have a directory of their
 //! own kind, see [`suite`] and [`suite_dir`].
 
+pub mod bias;
 pub mod checkpoint;
 pub mod events;
 pub mod file;
 pub mod gap;
+mod lines;
 pub mod live;
 pub mod lock;
 pub mod online;

@@ -7,6 +7,7 @@
 //! DIR/state.safetensors   everything that changes, after some update whose row is on disk (see [`super::snapshot`])
 //! ```
 
+use super::lines::Lines;
 use super::run::{self, Info, Session, Status};
 use super::tail::{Format, Tail};
 use super::{Fault, file, rows, snapshot};
@@ -15,9 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Name of the file with the state.
 pub const STATE: &str = "state.safetensors";
@@ -91,8 +90,7 @@ pub fn last<R: DeserializeOwned>(dir: &Path, count: usize) -> Result<Vec<Logged<
 /// A run that is being written.
 pub struct Run {
     session: Session,
-    path: PathBuf,
-    rows: File,
+    rows: Lines,
     elapsed: f64,
 }
 
@@ -104,9 +102,8 @@ impl Run {
     pub fn start(session: Session, config: &str, state: &Snapshot) -> Result<Run, Fault> {
         Info::new(Status::Starting, 0, None).write(session.dir())?;
         file::replace_durably(&session.dir().join(run::CONFIG), config.as_bytes())?;
-        let path = session.dir().join(rows::NAME);
-        let rows = File::create(&path).map_err(|e| file::io(&path, "cannot be created", &e))?;
-        let mut run = Run { session, path, rows, elapsed: 0.0 };
+        let rows = Lines::create(&session.dir().join(rows::NAME))?;
+        let mut run = Run { session, rows, elapsed: 0.0 };
         run.save(state)?;
         Info::new(Status::Running, 0, None).write(run.dir())?;
         Ok(run)
@@ -137,16 +134,10 @@ impl Run {
             return Err(Fault::Unusable(format!("{}: {why}", path.display())));
         }
         let length = last.as_ref().map_or(0, |r| r.end);
-        let cut = || -> std::io::Result<File> {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
-            file.set_len(length)?;
-            file.seek(SeekFrom::Start(length))?;
-            Ok(file)
-        };
-        let rows = cut().map_err(|e| file::io(&path, "cannot be written", &e))?;
+        let rows = Lines::reopen(&path, length)?;
         Info::new(Status::Running, update, None).write(&dir)?;
         let elapsed = last.map_or(0.0, |r| r.seconds_since_start);
-        Ok(Ok((Run { session, path, rows, elapsed }, state)))
+        Ok(Ok((Run { session, rows, elapsed }, state)))
     }
 
     /// The directory.
@@ -164,13 +155,7 @@ impl Run {
     /// # Errors
     /// The system refuses.
     pub fn append<R: Serialize>(&mut self, row: &R, seconds: &[(&str, f64)]) -> Result<(), Fault> {
-        let broken = |e: serde_json::Error| Fault::Io(format!("{}: {e}", rows::NAME));
-        let mut value = serde_json::to_value(row).map_err(broken)?;
-        if let Value::Object(map) = &mut value {
-            seconds.iter().for_each(|(key, x)| drop(map.insert((*key).into(), Value::from(*x))));
-        }
-        let line = format!("{value}\n");
-        self.rows.write_all(line.as_bytes()).map_err(|e| file::io(&self.path, "cannot be written", &e))
+        self.rows.append(row, seconds)
     }
 
     /// Writes the state after an update whose row is written already.
@@ -178,7 +163,7 @@ impl Run {
     /// # Errors
     /// The system refuses.
     pub fn save(&mut self, state: &Snapshot) -> Result<(), Fault> {
-        self.rows.sync_data().map_err(|e| file::io(&self.path, "cannot be synced", &e))?;
+        self.rows.sync()?;
         snapshot::save(&self.dir().join(STATE), state)
     }
 

@@ -1,0 +1,170 @@
+//! `bias`: bias and variance of sampled meta-gradients, point by point of a study.
+
+mod table;
+
+use super::clock::Clock;
+use super::failure::Failure;
+use super::interrupt::Interrupt;
+use super::progress::Progress;
+use crate::config::bias::{self as config, Plan, Point};
+use crate::config::{Overrides, tree};
+use crate::exact::kstep::{Chain, Oracle};
+use crate::learn::kstep::{HessianError, Sampling, Task};
+use crate::measure::bias::{Setting, measure, oracles, tasks};
+use crate::record::bias::{Row, Run};
+use crate::record::run::{self, Session, Status};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Where studies go that are not told where.
+const RUNS: &str = "runs";
+
+/// What the command line asks of `bias`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Path of a study or name of a shipped one.
+    pub study: Option<String>,
+    /// `key=value` changes.
+    pub set: Vec<String>,
+    /// Study directory.
+    pub out: Option<PathBuf>,
+    /// Seed.
+    pub seed: Option<u64>,
+    /// Continue the study in `out`.
+    pub resume: bool,
+    /// Replace the study in `out`.
+    pub force: bool,
+    /// Few estimates of few points.
+    pub smoke: bool,
+    /// JSON instead of a table.
+    pub json: bool,
+    /// No progress and no remarks.
+    pub quiet: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A study or directory that cannot be used, interruption, or a system that refuses to write.
+pub fn run(request: Request) -> Result<(), Failure> {
+    let interrupt = Interrupt::listen(request.quiet)?;
+    let (plan, run, rows) = if request.resume { reopen(&request)? } else { begin(&request)? };
+    if !request.quiet && request.out.is_none() {
+        let _ = writeln!(std::io::stderr(), "study directory {}", run.dir().display()); // a closed stderr must not end the study
+    }
+    let rows = follow(&plan, run, rows, &interrupt, request.quiet)?;
+    let text = if request.json { table::json(&plan, &rows)? } else { table::text(&plan, &rows) };
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+fn begin(request: &Request) -> Result<(Plan, Run, Vec<Row>), Failure> {
+    let Some(name) = &request.study else { return Err(Failure::Usage("a study is needed".into())) };
+    let overrides =
+        Overrides { set: request.set.clone(), seed: request.seed, smoke: request.smoke, ..Overrides::default() };
+    let plan = config::load(name, &overrides)?;
+    let dir = match &request.out {
+        Some(dir) => dir.clone(),
+        None => run::fresh(Path::new(RUNS), &plan.name, plan.seed)?,
+    };
+    let run = Run::start(run::claim(&dir, request.force)?, plan.resolved())?;
+    Ok((plan, run, Vec::new()))
+}
+
+fn reopen(request: &Request) -> Result<(Plan, Run, Vec<Row>), Failure> {
+    let Some(dir) = &request.out else {
+        return Err(Failure::Usage("--resume needs --out DIR, the study to continue".into()));
+    };
+    let (session, opened) = Session::resume(dir)?;
+    if !config::is_bias(&opened.config) {
+        return Err(Failure::Usage(format!("{}: is not the directory of a study of `bias`", dir.display())));
+    }
+    let source = opened.config_path().display().to_string();
+    let plan = config::parse(&opened.config, &source, tree::Format::Toml, Path::new("."), &Overrides::default())?;
+    let (run, rows) = Run::resume(session)?;
+    if rows.len() > plan.points.len() {
+        let why = format!("{} rows, but the study has {} points", rows.len(), plan.points.len());
+        return Err(Failure::Usage(format!("{}: {why}", dir.display())));
+    }
+    Ok((plan, run, rows))
+}
+
+/// The exact side of the last problem that was looked at: neighbours in a study often share it.
+struct Known {
+    chain: Chain,
+    oracles: Vec<Oracle>,
+}
+
+/// The points that are missing, each written as it is measured.
+fn follow(
+    plan: &Plan,
+    mut run: Run,
+    mut rows: Vec<Row>,
+    interrupt: &Interrupt,
+    quiet: bool,
+) -> Result<Vec<Row>, Failure> {
+    let (clock, dir) = (Clock::start(run.elapsed()), run.dir().display().to_string());
+    let total = plan.points.len() as u64;
+    let progress = Progress::new(rows.len() as u64, total, quiet);
+    let tasks = tasks(&plan.mdps, plan.gamma);
+    let mut known: Vec<Known> = Vec::new();
+    for point in &plan.points[rows.len()..] {
+        let lap = clock.lap();
+        let chain = Chain { instance: plan.instance, alpha: point.alpha, steps: point.steps };
+        if !known.iter().any(|k| k.chain == chain) {
+            known.push(Known { chain, oracles: oracles(&tasks, &chain) });
+        }
+        let oracles = known.iter().find(|k| k.chain == chain).map_or(&[][..], |k| &k.oracles);
+        let number = rows.len() as u64 + 1;
+        let Some(row) = one(plan, point, number, &tasks, oracles, &|| interrupt.requested()) else {
+            progress.finish();
+            run.close(Status::Interrupted, rows.len() as u64)?;
+            return Err(Failure::Interrupted(format!(
+                "interrupted after point {} of {total}, which are kept; go on with: stillpoint bias --resume --out {dir}",
+                rows.len()
+            )));
+        };
+        run.append(&row, &clock.columns(&lap))?;
+        progress.tell(number, || table::line(&row));
+        rows.push(row);
+    }
+    progress.finish();
+    run.close(Status::Finished, total)?;
+    Ok(rows)
+}
+
+/// One point of a study; `None` if it was stopped.
+pub(super) fn one(
+    plan: &Plan,
+    point: &Point,
+    number: u64,
+    tasks: &[Task],
+    oracles: &[Oracle],
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Option<Row> {
+    let sampling = Sampling {
+        chain: Chain { instance: plan.instance, alpha: point.alpha, steps: point.steps },
+        parts: point.parts,
+        noise: plan.noise,
+        lambda: plan.lambda,
+        error: point.hessian_error.map(|size| HessianError { size, spread: plan.spread }),
+    };
+    let setting = Setting { sampling, repeats: plan.repeats, seed: plan.seed };
+    let mdps = measure(&setting, tasks, oracles, stop)?;
+    let label = point.label();
+    let [inner, jacobian, outer] = label.parts.map(str::to_string);
+    Some(Row {
+        point: number,
+        problem: plan.problem().into(),
+        alpha: point.alpha,
+        steps: point.steps as u64,
+        trajectories: label.trajectories.map(|n| n as u64),
+        tag: label.tag,
+        inner,
+        jacobian,
+        outer,
+        hessian_error: point.hessian_error,
+        repeats: plan.repeats as u64,
+        sampled: (point.sampled() * plan.repeats * tasks.len()) as u64,
+        ..Row::pooled(mdps)
+    })
+}
