@@ -34,9 +34,9 @@ squared distance of the last theta from the oracle's.
 
 The last line of standard output is a JSON object. `cpu_seconds` and
 `wall_seconds` span the ten MDPs (tables, oracle, repetitions, statistics);
-start-up, imports, reading the MDPs and one warm-up group are
-not in them. `us_per_trajectory` is CPU time over all trajectories (MDPs x
-repetitions x K x n).
+start-up, imports, reading the MDPs, making the buffers and a warm-up over one
+group of MDPs are not in them. `us_per_trajectory` is CPU time over all
+trajectories (MDPs x repetitions x K x n).
 """
 import argparse
 import json

@@ -11,15 +11,17 @@ Examples:
   stillpoint bias decompose --smoke                every part exact or sampled, at toy size
   stillpoint bias lirpg-step --out lirpg
   stillpoint report lirpg
+  stillpoint bias --claims                         what holds of what is claimed, with the numbers
   stillpoint bias my.toml --set repeats=1000 --json
 
-Shipped studies: comp-lr, comp-sample, comp-step-num, decompose, hessian-bias, lirpg-step, lr, step-ablation;
+Shipped studies: comp-lr, comp-sample, comp-step-num, decompose, hessian-bias, hessian-bias-steps, hessian-samples,
+hessian-steps, lirpg-step, lr, step-ablation;
 configs/README.md says what each shows and explains the keys.";
 
 #[derive(Args, Debug)]
 pub struct Bias {
     /// Study file (TOML or JSON) or name of a shipped one
-    #[arg(required_unless_present = "resume")]
+    #[arg(required_unless_present_any = ["resume", "claims"])]
     study: Option<String>,
     /// Change one key, e.g. --set repeats=1000 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
@@ -39,6 +41,12 @@ pub struct Bias {
     /// Few estimates of few points; explicit flags win
     #[arg(long)]
     smoke: bool,
+    /// Judge the claims of Liu et al. (2022) one by one, in a few minutes; writes nothing
+    #[arg(long, conflicts_with_all = ["study", "set", "out", "resume", "force"])]
+    claims: bool,
+    /// Confidence of the verdicts [default: 0.95]
+    #[arg(long, value_name = "P", requires = "claims")]
+    confidence: Option<f64>,
     /// One JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -47,7 +55,7 @@ pub struct Bias {
 impl Bias {
     /// What is asked.
     pub fn request(self, quiet: bool) -> Request {
-        let Bias { study, set, out, seed, resume, force, smoke, json } = self;
-        Request { study, set, out, seed, resume, force, smoke, json, quiet }
+        let Bias { study, set, out, seed, resume, force, smoke, claims, confidence, json } = self;
+        Request { study, set, out, seed, resume, force, smoke, claims, confidence, json, quiet }
     }
 }

@@ -1,5 +1,6 @@
 //! `bias`: bias and variance of sampled meta-gradients, point by point of a study.
 
+mod claims;
 mod table;
 
 use super::clock::Clock;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 const RUNS: &str = "runs";
 
 /// What the command line asks of `bias`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
     /// Path of a study or name of a shipped one.
     pub study: Option<String>,
@@ -36,6 +37,10 @@ pub struct Request {
     pub force: bool,
     /// Few estimates of few points.
     pub smoke: bool,
+    /// The table of claims instead of a study.
+    pub claims: bool,
+    /// Confidence of its verdicts; 0.95 if not given.
+    pub confidence: Option<f64>,
     /// JSON instead of a table.
     pub json: bool,
     /// No progress and no remarks.
@@ -47,6 +52,9 @@ pub struct Request {
 /// # Errors
 /// A study or directory that cannot be used, interruption, or a system that refuses to write.
 pub fn run(request: Request) -> Result<(), Failure> {
+    if request.claims {
+        return claims::run(&request);
+    }
     let interrupt = Interrupt::listen(request.quiet)?;
     let (plan, run, rows) = if request.resume { reopen(&request)? } else { begin(&request)? };
     if !request.quiet && request.out.is_none() {
@@ -88,10 +96,22 @@ fn reopen(request: &Request) -> Result<(Plan, Run, Vec<Row>), Failure> {
     Ok((plan, run, rows))
 }
 
-/// The exact side of the last problem that was looked at: neighbours in a study often share it.
-struct Known {
-    chain: Chain,
-    oracles: Vec<Oracle>,
+/// The exact side of every problem that was looked at: points of a study often share it.
+#[derive(Default)]
+struct Known(Vec<(Chain, Vec<Oracle>)>);
+
+impl Known {
+    fn oracles(&mut self, plan: &Plan, point: &Point, tasks: &[Task]) -> &[Oracle] {
+        let chain = Chain { instance: plan.instance, alpha: point.alpha, steps: point.steps };
+        let i = match self.0.iter().position(|(known, _)| *known == chain) {
+            Some(i) => i,
+            None => {
+                self.0.push((chain, oracles(tasks, &chain)));
+                self.0.len() - 1
+            }
+        };
+        &self.0[i].1
+    }
 }
 
 /// The points that are missing, each written as it is measured.
@@ -106,14 +126,10 @@ fn follow(
     let total = plan.points.len() as u64;
     let progress = Progress::new(rows.len() as u64, total, quiet);
     let tasks = tasks(&plan.mdps, plan.gamma);
-    let mut known: Vec<Known> = Vec::new();
+    let mut known = Known::default();
     for point in &plan.points[rows.len()..] {
         let lap = clock.lap();
-        let chain = Chain { instance: plan.instance, alpha: point.alpha, steps: point.steps };
-        if !known.iter().any(|k| k.chain == chain) {
-            known.push(Known { chain, oracles: oracles(&tasks, &chain) });
-        }
-        let oracles = known.iter().find(|k| k.chain == chain).map_or(&[][..], |k| &k.oracles);
+        let oracles = known.oracles(plan, point, &tasks);
         let number = rows.len() as u64 + 1;
         let Some(row) = one(plan, point, number, &tasks, oracles, &|| interrupt.requested()) else {
             progress.finish();
@@ -133,7 +149,7 @@ fn follow(
 }
 
 /// One point of a study; `None` if it was stopped.
-pub(super) fn one(
+fn one(
     plan: &Plan,
     point: &Point,
     number: u64,
