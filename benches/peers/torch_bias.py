@@ -51,7 +51,7 @@ TUNED = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 ap = argparse.ArgumentParser()
-ap.add_argument("--mdps", default=os.path.join(HERE, "../../tests/fixtures/gmrl-mdps.json"))
+ap.add_argument("--mdps", default=os.path.join(HERE, "../../tasks/gmrl-mdps.json"))
 ap.add_argument("--estimator", choices=["maml", "dice", "lvc", "loaded"], default="maml")
 ap.add_argument("--n", type=int, default=32, help="trajectories per inner step")
 ap.add_argument("--K", type=int, default=2, help="inner steps")

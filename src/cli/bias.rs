@@ -15,7 +15,7 @@ Examples:
   stillpoint bias my.toml --set repeats=1000 --json
 
 Shipped studies: comp-lr, comp-sample, comp-step-num, decompose, hessian-bias, hessian-bias-steps, hessian-samples,
-hessian-steps, lirpg-step, lr, step-ablation;
+hessian-steps, lirpg-step, lr, off-policy, step-ablation;
 configs/README.md says what each shows and explains the keys.";
 
 #[derive(Args, Debug)]

@@ -47,6 +47,28 @@ impl Surrogate {
     }
 }
 
+/// What is done to the products of ratios that weigh trajectories of other policies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Correction {
+    /// Nothing: unbiased, with the variance of the products.
+    Plain,
+    /// Divided by their mean over the buffer at the same time, taken as a constant: biased, consistent.
+    SelfNormalised,
+    /// At most this much, the clipped factor taken as a constant: biased towards the other policies.
+    Clipped(f64),
+}
+
+impl Correction {
+    /// Name in configurations and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Correction::Plain => "plain",
+            Correction::SelfNormalised => "self-normalised",
+            Correction::Clipped(_) => "clipped",
+        }
+    }
+}
+
 /// Trajectories with the weights of their scores.
 #[derive(Clone, Debug, Default)]
 pub struct Sampled {
@@ -97,6 +119,39 @@ impl Shape {
                 w.iter_mut().for_each(|w| *w *= scale);
             }
         }
+    }
+
+    /// Fills the weights of off-policy DiCE: trajectory e was drawn under `behaviour(e)` `[S, A]`, and
+    /// `w_k = sum_{t >= k} gamma^t W_t r_t` with W_t the corrected product of the ratios pi / behaviour up to t.
+    pub fn weigh_off_policy<'a>(
+        &self,
+        correction: Correction,
+        reward: &[f64],
+        behaviour: impl Fn(usize) -> &'a [f64],
+        sampled: &mut Sampled,
+    ) {
+        let Sampled { walks, weights, pi } = sampled;
+        weights.clear();
+        for e in 0..walks.last.len() {
+            let (mut product, mu) = (1.0, behaviour(e));
+            weights.extend(walks.pairs[walks.rows(e, self.horizon)].iter().map(|&k| {
+                product *= pi[k as usize] / mu[k as usize];
+                product
+            }));
+        }
+        let n = walks.last.len().max(1) as f64;
+        match correction {
+            Correction::Plain => {}
+            Correction::Clipped(most) => weights.iter_mut().for_each(|w| *w = w.min(most)),
+            Correction::SelfNormalised => {
+                for t in 0..self.horizon {
+                    let mean = weights.iter().skip(t).step_by(self.horizon).sum::<f64>() / n;
+                    weights.iter_mut().skip(t).step_by(self.horizon).for_each(|w| *w /= mean);
+                }
+            }
+        }
+        weights.iter_mut().zip(&walks.pairs).for_each(|(w, &k)| *w *= reward[k as usize] / n);
+        weights.chunks_exact_mut(self.horizon).for_each(|w| reward_to_go(w, self.gamma));
     }
 
     /// Adds `sum_t c_t grad log pi_t` to `out` `[S, A]`: a pair's sum less the policy's share of its state's.

@@ -1,7 +1,7 @@
 //! One sampled meta-gradient of the K-step problem on a tabular MDP; inner value, inner Jacobian and outer part each exact or estimated.
 
 use crate::estimator::kstep::through_steps;
-use crate::estimator::tabular::{Sampled, Shape, Surrogate};
+use crate::estimator::tabular::{Correction, Sampled, Shape, Surrogate};
 use crate::exact::discounted::{Discounted, Solved};
 use crate::exact::kstep::{Chain, Instance};
 use crate::exact::model::softmax;
@@ -10,7 +10,7 @@ use crate::rollout::walks::Dynamics;
 use rand_distr::{Distribution, StandardNormal};
 
 /// Where one part of the meta-gradient comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Part {
     /// Closed form.
     Exact,
@@ -21,10 +21,21 @@ pub enum Part {
         /// Trajectories.
         n: usize,
     },
+    /// Off-policy DiCE on `n` fresh trajectories and as many of each of the last `batches - 1` policies, which were on the way here.
+    Recycled {
+        /// Trajectories of each policy.
+        n: usize,
+        /// Policies, the current one included.
+        batches: usize,
+        /// Distance of neighbouring policies in logits: phi_{-j} = -j drift u, u the direction of the exact meta-gradient.
+        drift: f64,
+        /// What is done to the products of ratios.
+        correction: Correction,
+    },
 }
 
 /// The three parts (gradient-bias spec 1.3, "combined estimator").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Parts {
     /// Value of each inner step: where theta goes.
     pub inner: Part,
@@ -78,6 +89,9 @@ enum Role {
 /// Streams per inner step: three roles, trajectories and errors each, and the error of the Hessian.
 const STREAMS: usize = 8;
 
+/// Where the streams of older policies begin, two for each.
+const HISTORY: usize = 1 << 20;
+
 /// One MDP, ready to be sampled and solved.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -96,10 +110,27 @@ struct Point {
     values: Vec<f64>,
 }
 
+/// Where a batch is drawn.
+struct Here<'a> {
+    theta: &'a [f64],
+    point: &'a Point,
+    shape: &'a Shape,
+    ascent: &'a [f64],
+}
+
 /// What the way back needs of a step.
 enum Link {
     Exact(Solved),
     Estimated(Surrogate, Sampled, Point),
+}
+
+/// Off-policy trajectories, how many per policy and what becomes of the ratios.
+struct Buffer<'a> {
+    n: usize,
+    correction: Correction,
+    /// theta of every policy, the current one first.
+    thetas: Vec<Vec<f64>>,
+    shape: &'a Shape,
 }
 
 impl Task {
@@ -131,6 +162,21 @@ impl Task {
     }
 }
 
+impl Buffer<'_> {
+    /// The trajectories with their weights under the current policy. Those of the current policy are the ones that on-policy DiCE draws.
+    fn batch(&self, task: &Task, at: Address) -> Sampled {
+        let policies: Vec<Vec<f64>> = self.thetas.iter().map(|theta| softmax(theta, task.model.actions)).collect();
+        let mut sampled = Sampled { pi: policies[0].clone(), ..Sampled::default() };
+        for (j, pi) in policies.iter().enumerate() {
+            let at = if j == 0 { at } else { at.step(HISTORY + STREAMS * j + at.step as usize) };
+            task.dynamics.extend(pi, self.n, &mut at.stream(), &mut sampled.walks);
+        }
+        let behaviour = |e: usize| policies[e / self.n].as_slice();
+        self.shape.weigh_off_policy(self.correction, &task.model.reward, behaviour, &mut sampled);
+        sampled
+    }
+}
+
 /// `values + N(0, 1) noise ||values||_2 / S` per state.
 fn with_errors(values: &[f64], noise: f64, rng: &mut Rng) -> Vec<f64> {
     let scale = noise * values.iter().map(|v| v * v).sum::<f64>().sqrt() / values.len() as f64;
@@ -144,8 +190,29 @@ fn has_baseline(part: Part) -> bool {
 }
 
 impl Sampling {
-    /// One estimate of the gradient at phi = 0, theta_0 = 0; every batch has its own stream below `at`.
-    pub fn draw(&self, task: &Task, at: Address) -> Draw {
+    /// The batch of one part at a point, with the surrogate that it is differentiated by.
+    fn batch(&self, task: &Task, part: Part, at: &Here<'_>, address: Address) -> Option<(Surrogate, Sampled)> {
+        match part {
+            Part::Exact => None,
+            Part::Estimated { surrogate, n } => {
+                Some((surrogate, task.batch(surrogate, n, at.point, at.shape, self.noise, address)))
+            }
+            Part::Recycled { n, batches, drift, correction } => {
+                let norm = at.ascent.iter().map(|g| g * g).sum::<f64>().sqrt();
+                let moved = |j: usize| {
+                    let back = j as f64 * drift / norm;
+                    at.theta.iter().zip(at.ascent).map(|(x, g)| x - back * g).collect()
+                };
+                let thetas = (0..batches).map(moved).collect();
+                let buffer = Buffer { n, correction, thetas, shape: at.shape };
+                Some((Surrogate::Dice, buffer.batch(task, address)))
+            }
+        }
+    }
+
+    /// One estimate of the gradient at phi = 0, theta_0 = 0; every batch has its own stream below `at`. `ascent` is the exact meta-gradient
+    /// there: the direction the policies of a buffer have come from.
+    pub fn draw(&self, task: &Task, ascent: &[f64], at: Address) -> Draw {
         let Sampling { chain, parts, .. } = self;
         let shape = task.shape(self.lambda);
         let address = |i: usize, role: Role| at.step(STREAMS * i + 2 * role as usize);
@@ -155,26 +222,24 @@ impl Sampling {
         for i in 0..chain.steps {
             let is_exact = parts.inner == Part::Exact || parts.jacobian == Part::Exact || is_lirpg;
             let point = task.point(&theta, is_exact, has_baseline(parts.inner) || has_baseline(parts.jacobian));
-            let gradient = match (parts.inner, &point.solved) {
-                (Part::Estimated { surrogate, n }, _) => {
-                    shape.gradient(&task.batch(surrogate, n, &point, &shape, self.noise, address(i, Role::Inner)))
-                }
-                (Part::Exact, Some(solved)) => task.model.gradient(solved),
-                (Part::Exact, None) => unreachable!("solved above"),
+            let here = Here { theta: &theta, point: &point, shape: &shape, ascent };
+            let inner = self.batch(task, parts.inner, &here, address(i, Role::Inner));
+            let gradient = match (inner, &point.solved) {
+                (Some((_, batch)), _) => shape.gradient(&batch),
+                (None, Some(solved)) => task.model.gradient(solved),
+                (None, None) => unreachable!("solved above"),
             };
+            let jacobian = self.batch(task, parts.jacobian, &here, address(i, Role::Jacobian));
             theta.iter_mut().zip(gradient).for_each(|(x, g)| *x += chain.alpha * g);
             thetas.push(theta.clone());
-            links.push(match (parts.jacobian, point) {
-                (Part::Exact, Point { solved: Some(solved), .. }) => Link::Exact(solved),
-                (Part::Estimated { surrogate, n }, point) => {
-                    let batch = task.batch(surrogate, n, &point, &shape, self.noise, address(i, Role::Jacobian));
-                    Link::Estimated(surrogate, batch, point)
-                }
-                (Part::Exact, _) => unreachable!("solved above"),
+            links.push(match (jacobian, point) {
+                (Some((surrogate, batch)), point) => Link::Estimated(surrogate, batch, point),
+                (None, Point { solved: Some(solved), .. }) => Link::Exact(solved),
+                (None, _) => unreachable!("solved above"),
             });
         }
         let outer = address(chain.steps, Role::Outer);
-        let mut v = self.outer(task, &theta, outer);
+        let mut v = self.outer(task, &theta, ascent, outer);
         let mut phi = vec![0.0; v.len()];
         through_steps(&vec![chain.alpha; v.len()], chain.steps, &mut v, |i, direction, v| {
             self.pull_back(task, &shape, &links[i], direction, v, &mut phi, at.step(STREAMS * i + 6));
@@ -183,14 +248,13 @@ impl Sampling {
     }
 
     /// Gradient of the outer objective at theta_K; its advantages are n-step returns to the end.
-    fn outer(&self, task: &Task, theta: &[f64], at: Address) -> Vec<f64> {
-        match self.parts.outer {
-            Part::Exact => task.model.gradient(&task.model.solve(theta)),
-            Part::Estimated { surrogate, n } => {
-                let point = task.point(theta, false, surrogate.has_baseline());
-                let shape = task.shape(1.0);
-                shape.gradient(&task.batch(surrogate, n, &point, &shape, self.noise, at))
-            }
+    fn outer(&self, task: &Task, theta: &[f64], ascent: &[f64], at: Address) -> Vec<f64> {
+        let (shape, part) = (task.shape(1.0), self.parts.outer);
+        let point = task.point(theta, part == Part::Exact, has_baseline(part));
+        match (self.batch(task, part, &Here { theta, point: &point, shape: &shape, ascent }, at), &point.solved) {
+            (Some((_, batch)), _) => shape.gradient(&batch),
+            (None, Some(solved)) => task.model.gradient(solved),
+            (None, None) => unreachable!("solved above"),
         }
     }
 

@@ -59,7 +59,11 @@ pub fn measure(
         .map(|&(i, first)| {
             let at = Address::new(setting.seed, Purpose::Bias).task(i);
             let repeats = first..(first + PORTION).min(setting.repeats);
-            (!stop()).then(|| repeats.map(|j| setting.sampling.draw(&tasks[i], at.iteration(j as u64))).collect())
+            (!stop()).then(|| {
+                repeats
+                    .map(|j| setting.sampling.draw(&tasks[i], &oracles[i].gradient, at.iteration(j as u64)))
+                    .collect()
+            })
         })
         .collect();
     let draws: Vec<Draw> = portions?.into_iter().flatten().collect();

@@ -39,6 +39,15 @@ pub struct Row {
     pub outer: String,
     /// Error put into the exact Hessian.
     pub hessian_error: Option<f64>,
+    /// Trajectories in the buffer that inner parts draw on, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub buffer: Option<u64>,
+    /// Distance in logits of neighbouring policies in it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub drift: Option<f64>,
+    /// `plain`, `self-normalised` or `clipped`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub correction: Option<String>,
     /// Estimates m per MDP.
     pub repeats: u64,
     /// Mean correlation of an estimate with the exact gradient.

@@ -71,8 +71,15 @@ impl Dynamics {
         Dynamics { states, actions, horizon, start, successors, first }
     }
 
-    /// Draws `n` trajectories under `pi` `[S, A]`, one behind the other: the first k of n are those that n = k would give.
+    /// Draws `n` trajectories under `pi` `[S, A]` in place of those in `out`: the first k of n are those that n = k would give.
     pub fn sample(&self, pi: &[f64], n: usize, rng: &mut Rng, out: &mut Walks) {
+        out.pairs.clear();
+        out.last.clear();
+        self.extend(pi, n, rng, out);
+    }
+
+    /// Draws `n` more trajectories behind those in `out`.
+    pub fn extend(&self, pi: &[f64], n: usize, rng: &mut Rng, out: &mut Walks) {
         let a = self.actions;
         let mut policy = Vec::with_capacity(pi.len());
         for row in pi.chunks_exact(a) {
@@ -82,8 +89,6 @@ impl Dynamics {
                 sum
             }));
         }
-        out.pairs.clear();
-        out.last.clear();
         out.pairs.reserve(n * self.horizon);
         for _ in 0..n {
             let mut s = pick(&self.start, rng.random()) as usize;

@@ -179,6 +179,9 @@ fn one(
         jacobian,
         outer,
         hessian_error: point.hessian_error,
+        buffer: label.buffer.map(|b| b.size as u64),
+        drift: label.buffer.map(|b| b.drift),
+        correction: label.buffer.map(|b| b.correction.name().to_string()),
         repeats: plan.repeats as u64,
         sampled: (point.sampled() * plan.repeats * tasks.len()) as u64,
         ..Row::pooled(mdps)

@@ -46,14 +46,23 @@ pub fn text(plan: &Plan, rows: &[Row]) -> String {
         plan.seed
     );
     let has_error = rows.iter().any(|r| r.hessian_error.is_some());
-    let error = |text: String| if has_error { format!("{text:>8}") } else { String::new() };
+    let has_buffer = rows.iter().any(|r| r.buffer.is_some());
+    let error = |text: String| match (has_error, has_buffer) {
+        (true, _) => format!("{text:>8}"),
+        (_, true) => format!("{text:>31}"),
+        _ => String::new(),
+    };
     let _ = writeln!(
         out,
         "tag  estimator  alpha  K     n{}    corr        var   grad_mse  relative bias    inner_error",
-        error("c".into())
+        error(if has_buffer { "buffer drift correction".into() } else { "c".into() })
     );
     for row in rows {
-        let c = row.hessian_error.map_or_else(|| "-".into(), |c| c.to_string());
+        let c = match (row.hessian_error, row.buffer, row.drift, &row.correction) {
+            (Some(c), ..) => c.to_string(),
+            (_, Some(size), Some(drift), Some(correction)) => format!("{size} {drift} {correction}"),
+            _ => "-".into(),
+        };
         let _ = writeln!(
             out,
             "{:<4} {:<9} {:>6} {:>2} {:>5}{}  {:.4} {:>10.4} {:>10.2e}  {:<16} {:>10.2e}",

@@ -117,7 +117,7 @@ pub fn parse(
 /// Sizes of `--smoke`: few estimates, two values of each list, small ones.
 fn shrink(table: &mut Table) {
     table.insert("repeats".into(), Value::Integer(SMOKE_REPEATS));
-    for key in ["alpha", "steps", "trajectories", "hessian_error"] {
+    for key in ["alpha", "steps", "trajectories", "hessian_error", "buffer", "drift"] {
         if let Some(Value::Array(list)) = table.get_mut(key) {
             list.truncate(SMOKE_LIST.0);
         }

@@ -4,7 +4,7 @@ use super::raw::{self, Estimator, Raw, Source};
 use super::{MAX, MAX_COUNT, some};
 use crate::config::Fault;
 use crate::config::checks::{self, Checked};
-use crate::estimator::tabular::Surrogate;
+use crate::estimator::tabular::{Correction, Surrogate};
 use crate::exact::kstep::Instance;
 use crate::learn::kstep::{Part, Parts};
 
@@ -22,7 +22,7 @@ pub struct Point {
 }
 
 /// Names of a point's parts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Label {
     /// `e` or `l` for inner, Jacobian, outer.
     pub tag: String,
@@ -30,6 +30,19 @@ pub struct Label {
     pub parts: [&'static str; 3],
     /// Trajectories, if any part is estimated.
     pub trajectories: Option<usize>,
+    /// The buffer that inner parts draw on.
+    pub buffer: Option<Buffered>,
+}
+
+/// A buffer of trajectories of the current and earlier policies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Buffered {
+    /// Trajectories in all.
+    pub size: usize,
+    /// Distance of neighbouring policies in logits.
+    pub drift: f64,
+    /// What is done to the products of ratios.
+    pub correction: Correction,
 }
 
 impl Point {
@@ -41,15 +54,35 @@ impl Point {
     /// Names of the parts.
     pub fn label(&self) -> Label {
         let letter = |part: &Part| if *part == Part::Exact { 'e' } else { 'l' };
-        let name = |part| if let Part::Estimated { surrogate, .. } = part { surrogate.name() } else { "exact" };
-        let n = |part| if let Part::Estimated { n, .. } = part { Some(n) } else { None };
+        let name = |part| match part {
+            Part::Exact => "exact",
+            Part::Estimated { surrogate, .. } => surrogate.name(),
+            Part::Recycled { .. } => Surrogate::Dice.name(),
+        };
+        let n = |part| match part {
+            Part::Exact => None,
+            Part::Estimated { n, .. } | Part::Recycled { n, .. } => Some(n),
+        };
+        let buffer = |part| match part {
+            Part::Recycled { n, batches, drift, correction } => Some(Buffered { size: n * batches, drift, correction }),
+            _ => None,
+        };
         let all = self.all();
-        Label { tag: all.iter().map(letter).collect(), parts: all.map(name), trajectories: all.into_iter().find_map(n) }
+        Label {
+            tag: all.iter().map(letter).collect(),
+            parts: all.map(name),
+            trajectories: all.into_iter().find_map(n),
+            buffer: all.into_iter().find_map(buffer),
+        }
     }
 
     /// Trajectories of one estimate.
     pub fn sampled(&self) -> usize {
-        let n = |part| if let Part::Estimated { n, .. } = part { n } else { 0 };
+        let n = |part| match part {
+            Part::Exact => 0,
+            Part::Estimated { n, .. } => n,
+            Part::Recycled { n, batches, .. } => n * batches,
+        };
         let [inner, jacobian, outer] = self.all().map(n);
         self.steps * (inner + jacobian) + outer
     }
@@ -123,6 +156,79 @@ fn combinations(raw: &mut Raw) -> Checked<Vec<(String, [Option<Surrogate>; 3])>>
     Ok(all)
 }
 
+/// Every buffer that is asked for; `None` stands for fresh trajectories alone.
+fn buffers(raw: &mut Raw, instance: Instance, steps: &[u64], trajectories: &[u64]) -> Checked<Vec<Option<Buffered>>> {
+    let Some(sizes) = raw.buffer.take() else {
+        for (key, is_given) in
+            [("drift", raw.drift.is_some()), ("correction", raw.correction.is_some()), ("clip", raw.clip.is_some())]
+        {
+            if is_given {
+                return Err(Fault::new(key, "has no effect without a `buffer`; leave it out"));
+            }
+        }
+        return Ok(vec![None]);
+    };
+    let sizes = some("buffer", Some(sizes), 0)?;
+    if instance != Instance::Maml || steps != [1] {
+        return Err(Fault::new(
+            "buffer",
+            "needs `problem = \"maml-rl\"` and `steps = 1`: earlier policies are those before the first inner step",
+        ));
+    }
+    if raw.estimators.as_deref() != Some(&[Estimator::Dice]) {
+        return Err(Fault::new(
+            "estimators",
+            "must be dice beside a `buffer`: only it is corrected for other policies",
+        ));
+    }
+    for (i, &size) in sizes.iter().enumerate() {
+        let key = format!("buffer[{i}]");
+        checks::count(&key, size as usize, MAX_COUNT)?;
+        if let Some(n) = trajectories.iter().find(|&&n| size < n || size % n != 0) {
+            let why = format!(
+                "must be a multiple of the batch, whose `trajectories` are {n}: it holds whole batches, the fresh one first; found {size}"
+            );
+            return Err(Fault::new(key, why));
+        }
+    }
+    let drifts = some("drift", raw.drift.take(), 0.25)?;
+    for (i, &drift) in drifts.iter().enumerate() {
+        checks::within(&format!("drift[{i}]"), drift, 0.0, MAX)?;
+    }
+    let corrections = some("correction", raw.correction.take(), raw::Correction::Plain)?;
+    let clip = match raw.clip {
+        Some(_) if !corrections.contains(&raw::Correction::Clipped) => {
+            return Err(Fault::new("clip", "has no effect: no `correction` is `clipped`; leave it out"));
+        }
+        clip => checks::positive("clip", clip.unwrap_or(2.0), MAX)?,
+    };
+    let meaning = |c: raw::Correction| match c {
+        raw::Correction::Plain => Correction::Plain,
+        raw::Correction::SelfNormalised => Correction::SelfNormalised,
+        raw::Correction::Clipped => Correction::Clipped(clip),
+    };
+    let mut all = Vec::new();
+    for &drift in &drifts {
+        for &c in &corrections {
+            all.extend(sizes.iter().map(|&size| Some(Buffered { size: size as usize, drift, correction: meaning(c) })));
+        }
+    }
+    raw.clip = corrections.contains(&raw::Correction::Clipped).then_some(clip);
+    (raw.buffer, raw.drift, raw.correction) = (Some(sizes), Some(drifts), Some(corrections));
+    Ok(all)
+}
+
+/// The parts that a point estimates.
+fn parts_of(kinds: [Option<Surrogate>; 3], n: usize, buffer: Option<Buffered>) -> Parts {
+    let fresh = |s: Option<Surrogate>| s.map_or(Part::Exact, |surrogate| Part::Estimated { surrogate, n });
+    let recycled = |s: Option<Surrogate>| match (s, buffer) {
+        (Some(_), Some(b)) => Part::Recycled { n, batches: b.size / n, drift: b.drift, correction: b.correction },
+        _ => fresh(s),
+    };
+    let [inner, jacobian, outer] = kinds;
+    Parts { inner: recycled(inner), jacobian: recycled(jacobian), outer: fresh(outer) }
+}
+
 /// Every point; the lists of `raw` are filled in with their defaults.
 pub(super) fn points(raw: &mut Raw, instance: Instance) -> Checked<Vec<Point>> {
     let alphas = some("alpha", raw.alpha.take(), 10.0)?;
@@ -144,33 +250,27 @@ pub(super) fn points(raw: &mut Raw, instance: Instance) -> Checked<Vec<Point>> {
     for (i, error) in errors.iter().flatten().enumerate() {
         checks::within(&at("hessian_error", i), *error, -MAX, MAX)?;
     }
+    let combinations = combinations(raw)?;
+    let buffers = buffers(raw, instance, &steps, &trajectories)?;
     let mut all = Vec::new();
-    for (key, parts) in combinations(raw)? {
+    for (key, kinds) in combinations {
         if instance == Instance::Lirpg
-            && parts[..2].iter().flatten().any(|s| matches!(s, Surrogate::Dice | Surrogate::Loaded))
+            && kinds[..2].iter().flatten().any(|s| matches!(s, Surrogate::Dice | Surrogate::Loaded))
         {
             let why = "must be lvc or maml for the inner parts of `lirpg`: its advantages have a lambda, which dice and loaded have not";
             return Err(Fault::new(key, why));
         }
-        if parts[1].is_some() && errors[0].is_some() {
-            return Err(Fault::new(
-                "hessian_error",
-                "belongs to an exact Jacobian (the second letter of the tag is `e`)",
-            ));
+        if kinds[1].is_some() && errors[0].is_some() {
+            let why = "belongs to an exact Jacobian (the second letter of the tag is `e`)";
+            return Err(Fault::new("hessian_error", why));
         }
-        for &alpha in &alphas {
-            for &k in &steps {
-                for &error in &errors {
-                    for &n in &trajectories {
-                        let part = |s: Option<Surrogate>| {
-                            s.map_or(Part::Exact, |surrogate| Part::Estimated { surrogate, n: n as usize })
-                        };
-                        let [inner, jacobian, outer] = parts.map(part);
-                        let parts = Parts { inner, jacobian, outer };
-                        let point = Point { alpha, steps: k as usize, parts, hessian_error: error };
-                        if !all.contains(&point) {
-                            all.push(point); // where nothing is estimated, neither estimator nor trajectories count
-                        }
+        for (&alpha, &k) in alphas.iter().flat_map(|a| steps.iter().map(move |k| (a, k))) {
+            for (&hessian_error, &buffer) in errors.iter().flat_map(|e| buffers.iter().map(move |b| (e, b))) {
+                for &n in &trajectories {
+                    let parts = parts_of(kinds, n as usize, buffer);
+                    let point = Point { alpha, steps: k as usize, parts, hessian_error };
+                    if !all.contains(&point) {
+                        all.push(point); // where nothing is estimated, neither estimator nor trajectories count
                     }
                 }
             }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 /// Keys that hold a list; a single value is a list of one.
-const LISTS: [&str; 7] = ["alpha", "steps", "trajectories", "estimators", "tags", "parts", "hessian_error"];
+const LISTS: [&str; 10] =
+    ["alpha", "steps", "trajectories", "estimators", "tags", "parts", "hessian_error", "buffer", "drift", "correction"];
 
 /// A whole study.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +48,18 @@ pub struct Raw {
     /// Their spread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hessian_error_spread: Option<f64>,
+    /// Trajectories in the buffer of the inner parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buffer: Option<Vec<u64>>,
+    /// Distance of neighbouring policies in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Vec<f64>>,
+    /// What is done to the products of ratios.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correction: Option<Vec<Correction>>,
+    /// Most that a clipped product may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
     /// Error of the baseline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise: Option<f64>,
@@ -97,6 +110,18 @@ pub enum Source {
     Lvc,
     /// Naive automatic differentiation.
     Maml,
+}
+
+/// What is done to the products of ratios.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Correction {
+    /// Nothing.
+    Plain,
+    /// Divided by their mean.
+    SelfNormalised,
+    /// Cut.
+    Clipped,
 }
 
 /// One entry of `parts`.

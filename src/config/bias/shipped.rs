@@ -10,7 +10,20 @@ macro_rules! studies {
     };
 }
 
-studies!("comp-lr", "comp-sample", "comp-step-num", "decompose", "hessian-bias", "lirpg-step", "lr", "step-ablation");
+studies!(
+    "comp-lr",
+    "comp-sample",
+    "comp-step-num",
+    "decompose",
+    "hessian-bias",
+    "hessian-bias-steps",
+    "hessian-samples",
+    "hessian-steps",
+    "lirpg-step",
+    "lr",
+    "off-policy",
+    "step-ablation"
+);
 
 /// Text of the study `name`.
 pub fn text(name: &str) -> Option<&'static str> {

@@ -1,7 +1,7 @@
 //! Claims on the Hessian that an estimator implies: only the inner Jacobian is sampled, or an error is put into the exact one.
 
 use super::evidence::{Evidence, Rows, correlation, each, relative, squared};
-use super::{Claim, Part, judge, list, rising};
+use super::{Claim, Part, judge, list, over_mdps, rising};
 use crate::app::failure::Failure;
 use crate::exact::discounted::Discounted;
 use crate::math::judgement::power;
@@ -97,9 +97,7 @@ fn unbiased(samples: &Rows, confidence: f64) -> Claim {
 fn log_ratio(a: &Row, b: &Row) -> Part {
     let logs: Vec<f64> =
         a.mdps.iter().zip(&b.mdps).map(|(a, b)| (a.bias.entry_variance / b.bias.entry_variance).ln()).collect();
-    let (centre, n) = (mean(&logs), logs.len() as f64);
-    let variance = logs.iter().map(|l| (l - centre).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    Part { value: centre, error: (variance / n).sqrt() }
+    over_mdps(&logs)
 }
 
 /// Claim 10, K = 2.
@@ -159,9 +157,7 @@ fn polynomial(evidence: &Evidence<'_>, confidence: f64) -> Result<Claim, Failure
     let all: Vec<Vec<f64>> = (1..=4).map(exponents).collect();
     let rises = |pair: &[Vec<f64>]| {
         let differences: Vec<f64> = pair[1].iter().zip(&pair[0]).map(|(b, a)| b - a).collect();
-        let (centre, n) = (mean(&differences), differences.len() as f64);
-        let variance = differences.iter().map(|d| (d - centre).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-        Part { value: centre, error: (variance / n).sqrt() }
+        over_mdps(&differences)
     };
     let parts: Vec<Part> = all.windows(2).map(rises).collect();
     let shown = format!(

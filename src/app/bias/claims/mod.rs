@@ -9,6 +9,7 @@ use super::Request;
 use crate::app::failure::Failure;
 use crate::app::interrupt::Interrupt;
 use crate::math::judgement::{Judgement, Part, Verdict, all_positive};
+use crate::math::returns::mean;
 use evidence::Evidence;
 use serde::Serialize;
 use serde_json::json;
@@ -52,6 +53,13 @@ fn rising(values: &[(f64, f64)]) -> Vec<Part> {
 /// The same, said to fall.
 fn falling(values: &[(f64, f64)]) -> Vec<Part> {
     values.windows(2).map(|pair| Part::difference(pair[0], pair[1])).collect()
+}
+
+/// Mean over MDPs with its standard error over MDPs.
+fn over_mdps(values: &[f64]) -> Part {
+    let (centre, n) = (mean(values), values.len() as f64);
+    let variance = values.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    Part { value: centre, error: (variance / n).sqrt() }
 }
 
 /// `0.152 0.086 0.044`.

@@ -1,18 +1,24 @@
-//! Claims on all sources of error together, and on LIRPG.
+//! Claims on all sources of error together, on LIRPG, and on off-policy correction.
 
 use super::evidence::{Evidence, Rows, correlation, each};
-use super::{Claim, Part, judge, list};
+use super::{Claim, Part, judge, list, over_mdps};
 use crate::app::failure::Failure;
+use crate::math::returns::mean;
+use crate::measure::bias::OnMdp;
 use crate::record::bias::Row;
 
-/// Claims 14, 15 and 16.
+/// Entries of a gradient on the ten MDPs: 20 states, 5 actions.
+const ENTRIES: f64 = 100.0;
+
+/// Claims 14, 15, 16 and 20.
 pub(super) fn claims(evidence: &Evidence<'_>, confidence: f64) -> Result<Vec<Claim>, Failure> {
     let parts = evidence.study(
         "decompose",
         200,
         &["trajectories=[8, 32, 128]", "tags=[\"eel\", \"lee\", \"ele\", \"lll\"]"],
     )?;
-    Ok(vec![ordering(&parts, confidence), largest_source(&parts, confidence), lirpg(evidence, confidence)?])
+    let (ordering, source) = (ordering(&parts, confidence), largest_source(&parts, confidence));
+    Ok(vec![ordering, source, lirpg(evidence, confidence)?, recycled(evidence, confidence)?])
 }
 
 fn at(rows: &Rows, tag: &str, estimator: &str, n: u64) -> (f64, f64) {
@@ -79,4 +85,43 @@ fn lirpg(evidence: &Evidence<'_>, confidence: f64) -> Result<Claim, Failure> {
     );
     let claim = "LIRPG: maml and lvc are the same with one inner step, and lvc is better with more";
     Ok(judge(16, claim, &parts, confidence, found.repeats, shown))
+}
+
+/// Squared bias and variance of each MDP's estimates over the gradient's squared norm.
+fn errors(row: &Row) -> Vec<[f64; 2]> {
+    let one = |m: &OnMdp| {
+        let entries = m.bias.entry_variance * ENTRIES;
+        [m.bias.bias_squared / m.bias.norm_squared, entries / m.bias.norm_squared]
+    };
+    row.mdps.iter().map(one).collect()
+}
+
+/// Claim 20 on tables: of what a buffer takes off the mean squared error of a meta-gradient, the larger part is squared bias of the value path.
+fn recycled(evidence: &Evidence<'_>, confidence: f64) -> Result<Claim, Failure> {
+    let set = ["buffer=[32, 256]", "drift=0.25", "correction=\"plain\""];
+    let found = evidence.study("off-policy", 400, &set)?;
+    let (value, jacobian) = (found.of("lee", "dice"), found.of("ele", "dice"));
+    let gain = |rows: &[&Row]| -> Vec<[f64; 2]> {
+        let pair: Vec<Vec<[f64; 2]>> = rows.iter().map(|row| errors(row)).collect();
+        match pair.as_slice() {
+            [fresh, buffer] => fresh.iter().zip(buffer).map(|(a, b)| [a[0] - b[0], a[1] - b[1]]).collect(),
+            _ => Vec::new(),
+        }
+    };
+    let (of_value, of_jacobian) = (gain(&value), gain(&jacobian));
+    let pairs = of_value.iter().zip(&of_jacobian);
+    let lead: Vec<f64> = pairs.map(|(v, j)| v[0] - (v[1] + j[0] + j[1])).collect();
+    let average = |gains: &[[f64; 2]], i: usize| mean(&gains.iter().map(|g| g[i]).collect::<Vec<_>>());
+    let shown = format!(
+        "tables, dice, 32 fresh of 256 trajectories (drift 0.25): squared error over the gradient's falls by {:.2} of bias and {:.2} of variance \
+         on the value path, {:.2} and {:.2} on the Jacobian path; correlation {} (value), {} (Jacobian)",
+        average(&of_value, 0),
+        average(&of_value, 1),
+        average(&of_jacobian, 0),
+        average(&of_jacobian, 1),
+        list(&each(&value, correlation)),
+        list(&each(&jacobian, correlation)),
+    );
+    let claim = "off-policy correction helps because it reduces compositional bias";
+    Ok(judge(20, claim, &[over_mdps(&lead)], confidence, found.repeats, shown))
 }
