@@ -7,6 +7,7 @@ mod architecture;
 mod atari;
 mod bad_input;
 mod bias;
+mod bias_command;
 mod compare;
 mod compare_online;
 mod configs;
