@@ -4,6 +4,7 @@ pub mod dual;
 pub mod dynamics;
 pub mod expectation;
 pub mod floor;
+pub mod game;
 pub mod model;
 pub mod multiset;
 pub mod objective;
