@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod lola;
 mod online;
 mod setup;
 mod stationarity;
@@ -58,6 +59,9 @@ enum Command {
     /// Adapt gamma and lambda online, by meta-gradients within one task.
     #[command(after_help = online::EXAMPLES)]
     Online(online::Online),
+    /// Two players of an iterated game, each differentiating through the other's learning (LOLA-DiCE).
+    #[command(after_help = lola::EXAMPLES)]
+    Lola(lola::Lola),
     /// Watch a run while it trains, or look at one that has ended.
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(Watch),
@@ -400,6 +404,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         }),
         Command::Stationarity(s) => app::stationarity::run(s.request(quiet)),
         Command::Online(o) => app::online::run(o.request(quiet)),
+        Command::Lola(l) => app::lola::run(l.request(quiet)),
         Command::Watch(Watch { run, plain, once, every }) => {
             app::watch::run(app::watch::Request { run, plain, once, every, quiet })
         }
@@ -471,6 +476,7 @@ mod tests {
             "gradient c -q",
             "stationarity c -q",
             "online c -q",
+            "lola c -q",
             "watch r -q",
             "report r -q",
             "compare s -q",

@@ -8,6 +8,7 @@ pub mod cost;
 pub mod explain;
 mod family;
 pub mod gap;
+pub mod lola;
 pub mod online;
 pub mod outline;
 mod overrides;

@@ -74,8 +74,9 @@ impl Objective<'_> {
 
     /// pi_1 pi_2 / (mu_1 mu_2) at every place; `None` where it is one everywhere.
     fn ratio(at: &Places, plays: &Plays) -> Option<[f64; PLACES]> {
-        let ratio = |place: usize| at.probability[place] / plays.behaviour[place]; // places that were played have mu > 0
-        (at.probability != plays.behaviour).then(|| std::array::from_fn(ratio))
+        let mu = Places::when(&plays.behaviour).probability;
+        let ratio = |place: usize| at.probability[place] / mu[place]; // places that were played have mu > 0
+        (at.probability != mu).then(|| std::array::from_fn(ratio))
     }
 
     /// Gradient of the objective on all episodes of `batches`, with respect to the logits of both players.

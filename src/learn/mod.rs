@@ -1,5 +1,6 @@
 //! Learners: state, options and `step() -> Row`. They never loop over iterations and never write.
 
+pub mod lola;
 pub mod meta;
 pub mod online;
 pub mod options;

@@ -30,7 +30,11 @@ pub struct Places {
 impl Places {
     /// What `logits` say.
     pub fn of(logits: &Logits) -> Places {
-        let p = defects(logits);
+        Places::when(&defects(logits))
+    }
+
+    /// The same when the players defect with these probabilities, `[player][state]` in the player's own view.
+    pub fn when(p: &[[f64; STATES]; 2]) -> Places {
         let (mut probability, mut score) = ([1.0; PLACES], [[0.0; PLACES]; 2]);
         for place in 0..PLACES {
             let (state, outcome) = (place / OUTCOMES, place % OUTCOMES);

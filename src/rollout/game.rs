@@ -1,8 +1,7 @@
 //! Plays of an iterated game, and the policies they were played with.
 
-use crate::policy::memory_one::{Logits, Places, defects};
 use crate::rng::Rng;
-use tasks::games::{self, PLACES};
+use tasks::games::{self, STATES};
 
 /// Episodes of one pair of policies.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,20 +10,20 @@ pub struct Plays {
     pub places: Vec<u8>,
     /// Rounds per episode.
     pub horizon: usize,
-    /// pi_1 pi_2 of the policies that played, by place: what importance ratios are taken to.
-    pub behaviour: [f64; PLACES],
+    /// P(action 0) of the policies that played, `[player][state]` in the player's own view: what importance ratios are taken to.
+    pub behaviour: [[f64; STATES]; 2],
 }
 
 impl Plays {
-    /// Plays `episodes` of `horizon` rounds with these logits.
+    /// Plays `episodes` of `horizon` rounds with these probabilities of action 0.
     ///
     /// # Panics
     /// If the horizon is zero.
-    pub fn collect(logits: &Logits, episodes: usize, horizon: usize, rng: &mut Rng) -> Plays {
+    pub fn collect(behaviour: &[[f64; STATES]; 2], episodes: usize, horizon: usize, rng: &mut Rng) -> Plays {
         assert!(horizon > 0, "an episode has at least one round");
         let mut places = Vec::new();
-        games::play(&defects(logits), episodes, horizon, rng, &mut places);
-        Plays { places, horizon, behaviour: Places::of(logits).probability }
+        games::play(behaviour, episodes, horizon, rng, &mut places);
+        Plays { places, horizon, behaviour: *behaviour }
     }
 
     /// Number of episodes.
