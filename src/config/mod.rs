@@ -118,6 +118,9 @@ pub fn parse(
     if online::is_own(&table) {
         return Err(origin.whole(online::FOREIGN.into()));
     }
+    if lola::is_own(&table) {
+        return Err(origin.whole(lola::FOREIGN.into()));
+    }
     tree::normalise(&mut table, base).map_err(|f| origin.error(f))?;
     let added_hidden = overrides.smoke && smoke::shrink(&mut table);
     origin.apply(&mut table)?;

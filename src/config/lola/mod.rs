@@ -89,10 +89,24 @@ fn expand(table: &mut toml::Table) {
     }
 }
 
-/// Whether `text` is a configuration of `lola`, as resolved into a run directory or as shipped: it has a game and counts updates.
+/// Whether `text` is a configuration of `lola`, as resolved into a run directory or as shipped.
 pub fn is_lola(text: &str) -> bool {
-    tree::parse(text, tree::Format::Toml).is_ok_and(|table| table.contains_key("updates") && table.contains_key("game"))
+    is_lola_in(text, tree::Format::Toml)
 }
+
+/// The same of a text in this format.
+pub fn is_lola_in(text: &str, format: tree::Format) -> bool {
+    tree::parse(text, format).is_ok_and(|table| is_own(&table))
+}
+
+/// Whether a tree is meant for `lola`: it has a game and counts updates.
+pub(super) fn is_own(table: &toml::Table) -> bool {
+    table.contains_key("updates") && table.contains_key("game")
+}
+
+/// What to say where a configuration of `lola` is given to another command.
+pub(super) const FOREIGN: &str =
+    "is a configuration of `lola`, two players of a game; `stillpoint lola` runs it, `report` draws its runs";
 
 /// Refuses a key that would have no effect.
 fn idle(key: &str, is_given: bool, why: &str) -> Checked<()> {

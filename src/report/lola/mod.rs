@@ -70,10 +70,12 @@ impl LolaRun {
 pub fn sections(runs: Vec<LolaRun>) -> Vec<Section> {
     let mut sections = Vec::new();
     if runs.len() > 1 {
+        let mut compared = vec![tables::rewards(&runs)];
+        compared.extend(tables::differences(&runs));
         sections.push(Section {
             title: "LOLA runs compared".into(),
             name: "lola".into(),
-            tables: vec![tables::rewards(&runs)],
+            tables: compared,
             figures: vec![curves::together(&runs)],
             ..Section::default()
         });

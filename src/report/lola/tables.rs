@@ -74,6 +74,67 @@ pub(super) fn rewards(runs: &[LolaRun]) -> Table {
     }
 }
 
+/// Last updates that rewards of two runs are compared over.
+const LAST: usize = 20;
+
+/// Every seed's reward per step over the last updates up to `end`.
+fn late(run: &LolaRun, end: usize) -> Vec<f64> {
+    let rows = &run.rows[end.saturating_sub(LAST)..end];
+    let seeds = rows.first().map_or(0, |row| row.standing.rewards.len());
+    let paid = |k: usize| rows.iter().map(|row| row.standing.rewards[k]).map(|[a, b]| 0.5 * (a + b)).sum::<f64>();
+    (0..seeds).map(|k| paid(k) / rows.len() as f64).collect()
+}
+
+/// What an interval of a difference says of the run beside the first.
+fn verdict(difference: &Estimate) -> &'static str {
+    match ends(difference) {
+        None => "one seed: no interval",
+        Some([low, _]) if low > 0.0 => "better than the first",
+        Some([_, high]) if high < 0.0 => "worse than the first",
+        Some(_) => "not resolved",
+    }
+}
+
+/// Every other run beside the first, paired by seed, at the last update that both have.
+pub(super) fn differences(runs: &[LolaRun]) -> Option<Table> {
+    let (first, others) = runs.split_first()?;
+    let line = |run: &LolaRun| {
+        let end = first.rows.len().min(run.rows.len());
+        let (a, b) = (late(first, end), late(run, end));
+        let same = first.key(&["seed"]) == run.key(&["seed"]) && a.len() == b.len() && !a.is_empty();
+        same.then(|| {
+            let difference = Estimate::of(&b.iter().zip(&a).map(|(b, a)| b - a).collect::<Vec<f64>>());
+            vec![
+                Entry::text(run.name()),
+                Entry::count(a.len()),
+                Entry::count(end),
+                cell(&Estimate::of(&a)),
+                cell(&Estimate::of(&b)),
+                cell(&difference),
+                Entry::text(verdict(&difference)),
+            ]
+        })
+    };
+    let lines: Vec<Vec<Entry>> = others.iter().filter_map(line).collect();
+    (!lines.is_empty()).then(|| Table {
+        name: "table-differences".into(),
+        title: format!("Beside {}", first.name()),
+        caption: format!(
+            "Reward per step, mean over players and the last {LAST} updates that both runs have: difference to the first run, paired by seed,              with its 95 % t-interval over seeds, not corrected for the number of runs. Not resolved: it contains zero."
+        ),
+        columns: vec![
+            Column::plain("run", "run"),
+            Column::plain("seeds", "seeds"),
+            Column::plain("updates", "updates"),
+            Column::interval("first run", "first"),
+            Column::interval("this run", "reward"),
+            Column::interval("difference", "difference"),
+            Column::plain("verdict", "verdict"),
+        ],
+        lines,
+    })
+}
+
 /// P(action 0) at the end.
 pub(super) fn policies(run: &LolaRun) -> Table {
     let line = |label: &str, standing: &Standing, player: usize| {
