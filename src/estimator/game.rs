@@ -176,7 +176,7 @@ fn gathered(at: &Places, sums: &[f64; PLACES], episodes: usize) -> Logits {
     out.map(|row| row.map(|x| x / episodes as f64))
 }
 
-/// Mean over rounds of what a value table is fitted to, and how often each state of `player` was seen: per state, (count, sum of targets).
+/// What a value table is fitted to: per state of `player`, how often it was seen and the sum of its targets.
 ///
 /// The target of round t is `sum_{k >= t} gamma^(k-t) r_k` if `to_go`, else `r_t`.
 pub fn targets(game: &Game, player: usize, gamma: f64, to_go: bool, plays: &Plays) -> [[f64; 2]; STATES] {

@@ -55,7 +55,8 @@ pub(super) fn read(raw: &raw::Inner) -> Checked<Inner> {
     } else {
         idle("inner.shared", raw.shared.is_some(), "one half of the look-ahead is exact")?;
     }
-    if !is_exact[1] && !(inner.is_shared && !is_exact[0]) {
+    let has_own = is_exact[0] || !inner.is_shared;
+    if !is_exact[1] && has_own {
         inner.jacobian_episodes = count("inner.jacobian_episodes", raw.jacobian_episodes, EPISODES)?;
     }
     inner.curvature = match raw.curvature {

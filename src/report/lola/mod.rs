@@ -18,6 +18,8 @@ use toml::{Table as Toml, Value};
 pub struct LolaRun {
     /// Its directory, as given.
     pub path: String,
+    /// What it is called: its name, or its directory where another run has the same name.
+    pub label: String,
     /// Where it stands.
     pub info: Info,
     /// Resolved configuration, as text.
@@ -40,9 +42,10 @@ impl LolaRun {
     /// It is not a run, half a run, or a row that is not the last is damaged.
     pub fn read(dir: &Path) -> Result<LolaRun, Fault> {
         let opened = record::open(dir)?;
-        let table = opened.config.parse().unwrap_or_default();
+        let table: Toml = opened.config.parse().unwrap_or_default();
+        let label = table.get("name").and_then(Value::as_str).unwrap_or("lola").to_string();
         let rows = online::last::<Row>(dir, usize::MAX)?.into_iter().map(|logged| logged.row).collect();
-        Ok(LolaRun { path: dir.display().to_string(), info: opened.info, config: opened.config, table, rows })
+        Ok(LolaRun { path: dir.display().to_string(), label, info: opened.info, config: opened.config, table, rows })
     }
 
     fn key(&self, path: &[&str]) -> Option<&Value> {
@@ -50,7 +53,7 @@ impl LolaRun {
     }
 
     fn name(&self) -> String {
-        self.key(&["name"]).and_then(Value::as_str).unwrap_or("lola").to_string()
+        self.label.clone()
     }
 
     fn game(&self) -> String {
@@ -67,7 +70,13 @@ impl LolaRun {
 }
 
 /// Sections of `runs`: one that compares them, if there are several, and one for each.
-pub fn sections(runs: Vec<LolaRun>) -> Vec<Section> {
+pub fn sections(mut runs: Vec<LolaRun>) -> Vec<Section> {
+    let labels: Vec<String> = runs.iter().map(LolaRun::name).collect();
+    for run in &mut runs {
+        if labels.iter().filter(|label| **label == run.label).count() > 1 {
+            run.label.clone_from(&run.path);
+        }
+    }
     let mut sections = Vec::new();
     if runs.len() > 1 {
         let mut compared = vec![tables::rewards(&runs)];

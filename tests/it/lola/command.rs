@@ -102,6 +102,8 @@ fn a_run_is_reported() {
     let mut args = vec!["lola", "ipd-sampled", "--out", "run"];
     args.extend(small);
     assert!(scratch.run(&args).status.success());
+    args[3] = "other";
+    assert!(scratch.run(&args).status.success());
     let output = scratch.run(&["report", "run"]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("ipd-sampled, ipd, both look ahead"), "{said}");
@@ -109,6 +111,18 @@ fn a_run_is_reported() {
         ["report.html", "reward-per-step.svg", "policy-2.csv", "correlation.svg", "error.csv", "table-rewards.csv"]
     {
         assert!(scratch.path().join("run/report").join(file).exists(), "{file}");
+    }
+    let both = scratch.run(&["report", "run", "other", "--out", "both"]);
+    assert!(both.status.success(), "{}", String::from_utf8_lossy(&both.stderr));
+    let table = std::fs::read_to_string(scratch.path().join("both/lola-table-differences.csv")).expect("CSV");
+    assert!(table.lines().nth(1).is_some_and(|line| line.starts_with("other,3,5,")), "{table}");
+    let checked = scratch.run(&["check", "run"]);
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("look-ahead   1 step(s) of 0.3"), "{checked:?}");
+    for command in ["evaluate", "watch", "train", "online"] {
+        let refused =
+            scratch.run(&[command, if ["train", "online"].contains(&command) { "run/config.toml" } else { "run" }]);
+        assert_eq!(refused.status.code(), Some(2), "{command}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("of `lola`"), "{command}: {refused:?}");
     }
     let rows = std::fs::read_to_string(scratch.path().join("run/metrics.jsonl")).expect("rows");
     let last: Value = serde_json::from_str(rows.lines().last().expect("five")).expect("JSON");
