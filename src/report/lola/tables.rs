@@ -95,11 +95,10 @@ fn verdict(difference: &Estimate) -> &'static str {
     }
 }
 
-/// Every other run beside the first, paired by seed, at the last update that both have.
+/// Every other run beside the first, paired by seed, after 100 and 200 updates and at the last update that both have.
 pub(super) fn differences(runs: &[LolaRun]) -> Option<Table> {
     let (first, others) = runs.split_first()?;
-    let line = |run: &LolaRun| {
-        let end = first.rows.len().min(run.rows.len());
+    let line = |run: &LolaRun, end: usize| {
         let (a, b) = (late(first, end), late(run, end));
         let same = first.key(&["seed"]) == run.key(&["seed"]) && a.len() == b.len() && !a.is_empty();
         same.then(|| {
@@ -115,17 +114,22 @@ pub(super) fn differences(runs: &[LolaRun]) -> Option<Table> {
             ]
         })
     };
-    let lines: Vec<Vec<Entry>> = others.iter().filter_map(line).collect();
+    let places = |run: &LolaRun| {
+        let both = first.rows.len().min(run.rows.len());
+        [100, 200].into_iter().filter(move |end| *end < both).chain([both])
+    };
+    let lines: Vec<Vec<Entry>> =
+        others.iter().flat_map(|run| places(run).filter_map(move |end| line(run, end))).collect();
     (!lines.is_empty()).then(|| Table {
         name: "table-differences".into(),
         title: format!("Beside {}", first.name()),
         caption: format!(
-            "Reward per step, mean over players and the last {LAST} updates that both runs have: difference to the first run, paired by seed,              with its 95 % t-interval over seeds, not corrected for the number of runs. Not resolved: it contains zero."
+            "Reward per step, mean over players and the {LAST} updates before the one named: difference to the first run, paired by seed,              with its 95 % t-interval over seeds, not corrected for the number of runs. Not resolved: it contains zero."
         ),
         columns: vec![
             Column::plain("run", "run"),
             Column::plain("seeds", "seeds"),
-            Column::plain("updates", "updates"),
+            Column::plain("after update", "updates"),
             Column::interval("first run", "first"),
             Column::interval("this run", "reward"),
             Column::interval("difference", "difference"),
