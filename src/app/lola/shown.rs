@@ -60,11 +60,13 @@ fn standing(standing: &Standing, rows: &[Row], of: fn(&Row) -> Option<&Standing>
     })
 }
 
-/// Bias and variance relative to the squared norm of the exact meta-gradient.
-fn relative(rows: &[Row], of: fn(&Row) -> Option<Split>) -> [Option<f64>; 2] {
-    let size = mean(rows, |row| row.probe.map(|p| p.exact_squared.mean));
-    let part = |part: fn(&Split) -> f64| Some(mean(rows, |row| of(row).map(|s| part(&s)))? / size?);
-    [part(|s| s.bias_squared.mean), part(|s| s.variance.mean)]
+/// Squared bias and variance relative to the squared norm of the exact meta-gradient, with intervals over updates.
+fn relative(rows: &[Row], of: fn(&Row) -> Option<Split>) -> Option<[Estimate; 2]> {
+    let size = mean(rows, |row| row.probe.map(|p| p.exact_squared.mean))?;
+    let part = |part: fn(&Split) -> f64| {
+        Estimate::of(&rows.iter().filter_map(of).map(|s| part(&s) / size).collect::<Vec<f64>>())
+    };
+    Some([part(|s| s.bias_squared.mean), part(|s| s.variance.mean)])
 }
 
 fn used(row: &Row) -> Option<Split> {
@@ -78,8 +80,14 @@ fn outer_exact(row: &Row) -> Option<Split> {
 fn object(plan: &Plan, rows: &[Row], last: &Row, dir: &Path) -> Value {
     let mut all = standing(&last.standing, rows, |row| Some(&row.standing));
     let split = |of| {
-        let [bias_squared, variance] = relative(rows, of);
-        json!({"bias_squared": bias_squared, "variance": variance})
+        relative(rows, of).map(|[bias, variance]| {
+            json!({
+                "bias_squared": bias.mean,
+                "bias_squared_interval": interval(&bias),
+                "variance": variance.mean,
+                "variance_interval": interval(&variance),
+            })
+        })
     };
     let rest = json!({
         "name": plan.name,
@@ -134,11 +142,11 @@ fn text(plan: &Plan, rows: &[Row], last: &Row, dir: &Path) -> String {
     }
     let number = |x: Option<f64>| x.map_or("-".into(), |x| format!("{x:.3}"));
     let _ = writeln!(text, "mean of the last {} updates, meta-gradient beside the exact one:", rows.len());
-    let mut line = |label: &str, correlation: Option<f64>, [bias, variance]: [Option<f64>; 2]| {
-        let split = match bias {
-            None => String::new(),
-            _ => format!(", bias^2 {} and variance {} of |exact|^2", number(bias), number(variance)),
-        };
+    let mut line = |label: &str, correlation: Option<f64>, split: Option<[Estimate; 2]>| {
+        let split = split.map_or_else(String::new, |[bias, variance]| {
+            let (b, v) = (brackets(&bias), brackets(&variance));
+            format!(", bias^2 {:.3}{b} and variance {:.3}{v} of |exact|^2", bias.mean, variance.mean)
+        });
         let _ = writeln!(text, "  {label:22} correlation {}{split}", number(correlation));
     };
     line("as used", mean(rows, |row| row.correlation.map(|c| c.mean)), relative(rows, used));

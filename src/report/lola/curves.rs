@@ -2,6 +2,7 @@
 
 use super::LolaRun;
 use crate::learn::lola::{Row, Split, Standing};
+use crate::math::returns::mean;
 use crate::math::summary::Estimate;
 use crate::report::curve::{ends, mark};
 use crate::report::figure::{Axis, Figure, Look, Mark, Series, reference};
@@ -26,6 +27,19 @@ fn estimated(run: &LolaRun, of: impl Fn(&Row) -> Option<Estimate>) -> Vec<Mark> 
         Some(Mark { x: row.update as f64, y: e.mean, interval: ends(&e), resolved: true, n: seeds(row) })
     };
     run.rows.iter().filter_map(one).collect()
+}
+
+/// Pieces that the updates are cut into where single updates are noise.
+const WINDOWS: usize = 20;
+
+/// Means over windows of updates of what rows have, with intervals over the updates of a window.
+fn windowed(run: &LolaRun, of: impl Fn(&Row) -> Option<f64>) -> Vec<Mark> {
+    let all: Vec<(f64, f64)> = run.rows.iter().filter_map(|row| Some((row.update as f64, of(row)?))).collect();
+    let one = |part: &[(f64, f64)]| {
+        let (xs, ys): (Vec<f64>, Vec<f64>) = part.iter().copied().unzip();
+        mark(mean(&xs), &ys)
+    };
+    all.chunks(all.len().div_ceil(WINDOWS).max(1)).map(one).collect()
 }
 
 fn line(label: &str, style: usize, marks: Vec<Mark>) -> Series {
@@ -91,14 +105,15 @@ fn correlations(run: &LolaRun) -> Figure {
         name: "correlation".into(),
         title: "Meta-gradient beside the exact one".into(),
         caption: "Pearson's correlation over the five logits, mean over players: of the meta-gradient that is used, and of one with the same \
-                  look-ahead but an exact outer gradient. Bands are 95 % t-intervals over seeds."
+                  look-ahead but an exact outer gradient. Means over seeds and over windows of consecutive updates, n of them; bands are \
+                  95 % t-intervals over the updates of a window."
             .into(),
         x: updates(),
         y: Axis::linear("correlation", "correlation"),
-        counted: "seeds",
+        counted: "updates",
         series: vec![
-            line("as used", 0, estimated(run, |row| row.correlation)),
-            line("outer part exact", 1, estimated(run, |row| row.correlation_outer_exact)),
+            line("as used", 0, windowed(run, |row| row.correlation.map(|c| c.mean))),
+            line("outer part exact", 1, windowed(run, |row| row.correlation_outer_exact.map(|c| c.mean))),
         ],
     }
 }
@@ -106,30 +121,31 @@ fn correlations(run: &LolaRun) -> Figure {
 fn errors(run: &LolaRun) -> Figure {
     let part = |of: fn(&Row) -> Option<Split>, part: fn(&Split) -> Estimate| {
         // not resolved from zero: the upper end of the interval, as an open triangle
-        let mut marks = estimated(run, |row| of(row).map(|s| part(&s)));
+        let mut marks = windowed(run, |row| of(row).map(|s| part(&s).mean));
         marks.iter_mut().for_each(|m| m.resolved = m.interval.is_none_or(|i| i[0] > 0.0));
         marks
     };
     let used: fn(&Row) -> Option<Split> = |row| row.probe.map(|p| p.used);
     let outer: fn(&Row) -> Option<Split> = |row| row.probe.map(|p| p.outer_exact);
-    let exact = run.rows.iter().filter_map(|row| Some(Mark::bare(row.update as f64, row.probe?.exact_squared.mean)));
+    let exact = windowed(run, |row| row.probe.map(|p| p.exact_squared.mean));
     let series = vec![
         line("squared bias, as used", 0, part(used, |s| s.bias_squared)),
         line("variance, as used", 1, part(used, |s| s.variance)),
         line("squared bias, outer part exact", 2, part(outer, |s| s.bias_squared)),
         line("variance, outer part exact", 3, part(outer, |s| s.variance)),
-        Series { label: "exact, squared".into(), style: reference(0), look: Look::Reference, marks: exact.collect() },
+        Series { label: "exact, squared".into(), style: reference(0), look: Look::Reference, marks: exact },
     ];
     let series = if run.rows.iter().any(|row| row.probe.is_some()) { series } else { Vec::new() };
     Figure {
         name: "error".into(),
         title: "Bias and variance of the meta-gradient".into(),
-        caption: "Of a single estimate, summed over logits and players, mean over seeds with 95 % t-intervals. Open triangles, below \
+        caption: "Of a single estimate, summed over logits and players: means over seeds and over windows of consecutive updates, n of \
+                  them, with 95 % t-intervals over the updates of a window, whose repetitions are independent. Open triangles, below \
                   resolution: the interval contains zero, its upper end is shown."
             .into(),
         x: updates(),
         y: Axis::log("squared norm (reward²)", "squared"),
-        counted: "seeds",
+        counted: "updates",
         series,
     }
 }

@@ -142,7 +142,7 @@ fn one(run: &LolaRun) -> Section {
         tables,
         figures: curves::figures(run),
         reading: vec![
-            "Bands and brackets are 95 % t-intervals over seeds. Seeds of the control share initial logits and outer random streams \
+            "Bands and brackets are 95 % t-intervals over seeds, where nothing else is said. Seeds of the control share initial logits and outer random streams \
              with the learners."
                 .into(),
             "Bias and variance are those of a single estimate of the meta-gradient at the parameters of the moment, from independent \

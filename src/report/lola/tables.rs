@@ -170,21 +170,26 @@ pub(super) fn errors(run: &LolaRun) -> Option<Table> {
     let size = average(&run.rows, |row| row.probe.map(|p| p.exact_squared.mean))?;
     let line = |label: &str, of: fn(&Probed) -> Split| {
         let part = |part: fn(&Split) -> f64| {
-            number(average(&run.rows, |row| row.probe.map(|p| part(&of(&p)))).map(|x| x / size))
+            let rows = run.rows.iter().take(FIRST).filter_map(|row| row.probe.as_ref());
+            Estimate::of(&rows.map(|p| part(&of(p)) / size).collect::<Vec<f64>>())
         };
-        vec![Entry::text(label), part(|s| s.bias_squared.mean), part(|s| s.variance.mean)]
+        let bias = part(|s| s.bias_squared.mean);
+        let verdict = if ends(&bias).is_some_and(|[low, _]| low > 0.0) { "resolved" } else { "not resolved" };
+        vec![Entry::text(label), cell(&bias), Entry::text(verdict), cell(&part(|s| s.variance.mean))]
     };
     Some(Table {
         name: "table-error".into(),
         title: "Bias and variance".into(),
         caption: format!(
-            "Of a single estimate of the meta-gradient over the first {FIRST} updates, mean over seeds, as fractions of the squared exact \
-             meta-gradient. The squared bias is debiased: negative values mean that none was resolved."
+            "Of a single estimate of the meta-gradient over the first {FIRST} updates, mean over seeds, as fractions of the mean squared exact \
+             meta-gradient over the same updates, with 95 % t-intervals over updates, whose repetitions are independent. The squared bias \
+             is debiased, so it may be negative; resolved: its interval is above zero."
         ),
         columns: vec![
             Column::plain("estimate", "estimate"),
-            Column::plain("squared bias", "bias_squared"),
-            Column::plain("variance", "variance"),
+            Column::interval("squared bias", "bias_squared"),
+            Column::plain("verdict", "verdict"),
+            Column::interval("variance", "variance"),
         ],
         lines: vec![line("as used", |p| p.used), line("outer part exact", |p| p.outer_exact)],
     })
