@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod bias;
+mod check;
+mod lola;
 mod online;
 mod setup;
 mod stationarity;
@@ -62,6 +64,9 @@ enum Command {
     /// How wrong each meta-gradient is: bias and variance against the exact one on tabular MDPs.
     #[command(after_help = bias::EXAMPLES)]
     Bias(bias::Bias),
+    /// Two players of an iterated game, each differentiating through the other's learning (LOLA-DiCE).
+    #[command(after_help = lola::EXAMPLES)]
+    Lola(lola::Lola),
     /// Watch a run while it trains, or look at one that has ended.
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(Watch),
@@ -69,8 +74,8 @@ enum Command {
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
     /// Validate a configuration or a run without running; print what it would do.
-    #[command(after_help = CHECK_EXAMPLES)]
-    Check(Check),
+    #[command(after_help = check::EXAMPLES)]
+    Check(check::Check),
     /// List the families of tasks.
     #[command(after_help = "Examples:\n  stillpoint tasks\n  stillpoint tasks --show navigation/sgmrl")]
     Tasks(Tasks),
@@ -135,12 +140,6 @@ Examples:
   stillpoint report runs/a-1-1 runs/a-2-1 --out both       runs that differ by their seed only are one group with bands
 
 A half-written run or suite gives a partial report that says on top what is missing.";
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  stillpoint check
-  stillpoint check my.toml --set outer.tasks=40
-  stillpoint check runs/navigation-sgmrl-1-1";
 
 #[derive(Args, Debug, Default)]
 struct Train {
@@ -306,20 +305,6 @@ struct Report {
 }
 
 #[derive(Args, Debug)]
-struct Check {
-    /// Configuration file of `train` or `online`, name of a shipped one (online/NAME where both have it), or run
-    /// directory [default: navigation/sgmrl]
-    #[arg(value_name = "CONFIG|RUN")]
-    target: Option<String>,
-    /// Change one key, e.g. --set inner.alpha=0.05 (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// As `train --smoke` would run it
-    #[arg(long)]
-    smoke: bool,
-}
-
-#[derive(Args, Debug)]
 struct Tasks {
     /// Print every constant of one family
     #[arg(long, value_name = "NAME")]
@@ -405,13 +390,12 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Stationarity(s) => app::stationarity::run(s.request(quiet)),
         Command::Bias(b) => app::bias::run(b.request(quiet)),
         Command::Online(o) => app::online::run(o.request(quiet)),
+        Command::Lola(l) => app::lola::run(l.request(quiet)),
         Command::Watch(Watch { run, plain, once, every }) => {
             app::watch::run(app::watch::Request { run, plain, once, every, quiet })
         }
         Command::Report(Report { inputs, out }) => app::report::run(app::report::Request { inputs, out, quiet }),
-        Command::Check(Check { target, set, smoke }) => {
-            app::check::run(app::check::Request { target, set, smoke, quiet })
-        }
+        Command::Check(c) => app::check::run(c.request(quiet)),
         Command::Tasks(Tasks { show, json }) => app::tasks::run(app::tasks::Request { show, json, quiet }),
         Command::Setup(s) => app::setup::run(s.request(quiet)),
         Command::Completions { shell } => {
@@ -476,6 +460,7 @@ mod tests {
             "gradient c -q",
             "stationarity c -q",
             "online c -q",
+            "lola c -q",
             "watch r -q",
             "report r -q",
             "compare s -q",

@@ -28,6 +28,7 @@ pub mod control;
 pub mod dirichlet;
 pub mod env;
 pub mod family;
+pub mod games;
 mod gmrl;
 pub mod mdps;
 mod mdps_json;

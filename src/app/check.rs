@@ -1,5 +1,6 @@
 //! `check`: validates a configuration without running it and says what a run would do.
 
+mod lola;
 mod online;
 
 use super::failure::Failure;
@@ -36,6 +37,12 @@ pub fn run(request: Request) -> Result<(), Failure> {
         let text = online::report(&plan)?;
         if !request.quiet {
             std::io::stdout().lock().write_all(text.as_bytes())?;
+        }
+        return Ok(());
+    }
+    if let Some(found) = lola::load(request.target.as_deref(), &overrides)? {
+        if !request.quiet {
+            std::io::stdout().lock().write_all(lola::report(&found).as_bytes())?;
         }
         return Ok(());
     }

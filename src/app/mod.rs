@@ -11,6 +11,7 @@ pub mod gradient;
 pub mod gradient_report;
 pub mod interrupt;
 pub mod learnt;
+pub mod lola;
 pub mod online;
 pub mod progress;
 pub mod report;

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use crate::record::{self, Fault};
 use crate::report::input::{self, Input};
 use crate::report::page::{Page, Section};
-use crate::report::{bias, draw, html, online, stationarity, suite, train};
+use crate::report::{bias, draw, html, lola, online, stationarity, suite, train};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -76,8 +76,8 @@ fn command(request: &Request) -> String {
 /// Sections in the order of the inputs; runs of one command come together where the first of them stands.
 fn page(request: &Request, inputs: Vec<Input>) -> Page {
     let mut sections: Vec<Vec<Section>> = Vec::new();
-    let (mut trained, mut lived) = (Vec::new(), Vec::new());
-    let mut places = [None; 2];
+    let (mut trained, mut lived, mut played) = (Vec::new(), Vec::new(), Vec::new());
+    let mut places = [None; 3];
     for input in inputs {
         match input {
             Input::Suite(suite) => sections.push(vec![suite::section(&suite)]),
@@ -91,6 +91,10 @@ fn page(request: &Request, inputs: Vec<Input>) -> Page {
                 hold(&mut places[1], &mut sections);
                 lived.push(*run);
             }
+            Input::Lola(run) => {
+                hold(&mut places[2], &mut sections);
+                played.push(*run);
+            }
         }
     }
     if let Some(place) = places[0] {
@@ -98,6 +102,9 @@ fn page(request: &Request, inputs: Vec<Input>) -> Page {
     }
     if let Some(place) = places[1] {
         sections[place] = online::sections(lived);
+    }
+    if let Some(place) = places[2] {
+        sections[place] = lola::sections(played);
     }
     let sections = sections.concat();
     let title = match sections.as_slice() {

@@ -9,6 +9,7 @@ pub mod cost;
 pub mod explain;
 mod family;
 pub mod gap;
+pub mod lola;
 pub mod online;
 pub mod outline;
 mod overrides;
@@ -120,6 +121,9 @@ pub fn parse(
     }
     if bias::is_own(&table) {
         return Err(origin.whole(bias::FOREIGN.into()));
+    }
+    if lola::is_own(&table) {
+        return Err(origin.whole(lola::FOREIGN.into()));
     }
     tree::normalise(&mut table, base).map_err(|f| origin.error(f))?;
     let added_hidden = overrides.smoke && smoke::shrink(&mut table);

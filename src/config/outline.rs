@@ -29,6 +29,9 @@ pub fn read(text: &str, source: &str) -> Result<Outline, Error> {
     if super::online::is_own(&table) {
         return online(&table).map_err(|key| fail(key, "is missing; a resolved configuration has it".into()));
     }
+    if super::lola::is_own(&table) {
+        return Err(fail("", super::lola::FOREIGN.into()));
+    }
     let raw = raw::Raw::from_table(table).map_err(|f| fail(&f.key, f.message))?;
     let missing = |key: &str| fail(key, "is missing; a resolved configuration has it".into());
     let family = raw.family.get("name").and_then(toml::Value::as_str);

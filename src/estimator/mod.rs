@@ -1,6 +1,7 @@
 //! Batch to gradient: the inner step, and every meta-gradient as two independent choices. Never samples.
 
 pub mod choice;
+pub mod game;
 pub mod inner;
 pub mod kstep;
 pub mod meta;

@@ -5,6 +5,7 @@ pub mod dual;
 pub mod dynamics;
 pub mod expectation;
 pub mod floor;
+pub mod game;
 pub mod kstep;
 pub mod model;
 pub mod multiset;

@@ -54,7 +54,7 @@ impl Bias {
         let along = (projected - trace_squared / count).max(0.0);
         let pairs = count * (count - 1.0);
         let error = (4.0 * (count - 2.0) / pairs * along + 2.0 / pairs * (trace_squared + 2.0 * along)).sqrt();
-        let corr: Vec<f64> = draws.iter().map(|g| correlation(g, exact)).collect();
+        let corr: Vec<f64> = draws.iter().map(|g| correlation(g, exact).unwrap_or(0.0)).collect();
         let corr_mean = mean(&corr);
         let corr_variance = corr.iter().map(|c| (c - corr_mean).powi(2)).sum::<f64>() / (count - 1.0);
         Bias {
@@ -86,15 +86,20 @@ impl Bias {
     }
 }
 
-/// Pearson's correlation of the entries of two vectors; 0 where one is constant.
-pub fn correlation(a: &[f64], b: &[f64]) -> f64 {
+/// Products of norms of centred vectors below this fraction of that of the vectors themselves are rounding.
+const FLAT: f64 = 1e-12;
+
+/// Pearson's correlation of the entries of two vectors; `None` where one of them does not vary beyond rounding.
+pub fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
     let (mean_a, mean_b) = (mean(a), mean(b));
-    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
-    for (a, b) in a.iter().zip(b) {
-        let (a, b) = (a - mean_a, b - mean_b);
-        (ab, aa, bb) = (ab + a * b, aa + a * a, bb + b * b);
+    let (mut ab, mut aa, mut bb, mut whole_a, mut whole_b) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for (&x, &y) in a.iter().zip(b) {
+        let (u, v) = (x - mean_a, y - mean_b);
+        (ab, aa, bb) = (ab + u * v, aa + u * u, bb + v * v);
+        (whole_a, whole_b) = (whole_a + x * x, whole_b + y * y);
     }
-    if aa > 0.0 && bb > 0.0 { ab / (aa * bb).sqrt() } else { 0.0 }
+    let scale = (aa * bb).sqrt();
+    (scale > FLAT * (whole_a * whole_b).sqrt()).then(|| (ab / scale).clamp(-1.0, 1.0))
 }
 
 #[cfg(test)]

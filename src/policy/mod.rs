@@ -8,6 +8,7 @@ mod build;
 mod categorical;
 mod divergence;
 mod gaussian;
+pub mod memory_one;
 mod network;
 mod sample;
 mod score;

@@ -1,5 +1,6 @@
 //! What a path given to `report` holds, read as far as it is there.
 
+use super::lola::{self, LolaRun};
 use super::online::{self, OnlineRun};
 use super::stationarity::StudyDir;
 use super::train::TrainRun;
@@ -17,6 +18,8 @@ pub enum Input {
     Train(Box<TrainRun>),
     /// Directory of `online`.
     Online(Box<OnlineRun>),
+    /// Directory of `lola`.
+    Lola(Box<LolaRun>),
     /// Directory of `stationarity`.
     Stationarity(Box<StudyDir>),
     /// File of `gradient --json`, by its path.
@@ -47,6 +50,9 @@ pub fn read(path: &Path) -> Result<Input, Fault> {
         return Ok(Input::Stationarity(Box::new(StudyDir::read(path)?)));
     }
     if has("run.json") || has(rows::NAME) {
+        if lola::is_run(path) {
+            return Ok(Input::Lola(Box::new(LolaRun::read(path)?)));
+        }
         if online::is_run(path) {
             return Ok(Input::Online(Box::new(OnlineRun::read(path)?)));
         }

@@ -9,6 +9,7 @@ pub mod figure;
 pub mod groups;
 pub mod html;
 pub mod input;
+pub mod lola;
 pub mod online;
 pub mod page;
 pub mod paths;

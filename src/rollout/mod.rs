@@ -2,6 +2,7 @@
 
 pub mod actors;
 pub mod atari;
+pub mod game;
 pub mod walks;
 pub mod world;
 

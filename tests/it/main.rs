@@ -21,6 +21,7 @@ mod floor;
 mod gap;
 mod gradient;
 mod identities;
+mod lola;
 mod metagrad;
 mod mutation;
 mod networks;

@@ -129,6 +129,12 @@ pub fn run(request: Request) -> Result<(), Failure> {
     if config::online::is_online(&opened.config) {
         return online::run(&request, &opened);
     }
+    if config::lola::is_lola(&opened.config) {
+        let dir = request.run.display();
+        return Err(Failure::Usage(format!(
+            "{dir}: is a run of `lola`, whose rows say what is played; draw them with: stillpoint report {dir}"
+        )));
+    }
     for (flag, is_given) in [("--count", request.count.is_some()), ("--gif", request.gif.is_some())] {
         if is_given {
             return Err(Failure::Usage(format!(

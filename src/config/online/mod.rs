@@ -137,6 +137,9 @@ pub fn parse(text: &str, source: &str, format: tree::Format, overrides: &Overrid
             "is a configuration of `train`: it counts outer `iterations`; a configuration of `online` counts `updates`";
         return Err(origin.whole(why.into()));
     }
+    if super::lola::is_own(&table) {
+        return Err(origin.whole(super::lola::FOREIGN.into()));
+    }
     if overrides.smoke {
         table.insert("updates".into(), toml::Value::Integer(SMOKE as i64));
         if table.get("average").and_then(toml::Value::as_integer).is_some_and(|n| n > SMOKE as i64) {

@@ -1,0 +1,86 @@
+//! `lola`: two players who each differentiate through the other's learning, many seeds beside each other, and naive learners as control.
+
+mod job;
+mod shown;
+
+use super::failure::Failure;
+use super::interrupt::Interrupt;
+use crate::config::lola::{self as config, Plan};
+use crate::config::{Overrides, tree};
+use crate::record::run::{self, Session};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Where runs go that are not told where.
+const RUNS: &str = "runs";
+
+/// What the command line asks of `lola`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Path of a configuration or name of a shipped one.
+    pub config: Option<String>,
+    /// `key=value` changes.
+    pub set: Vec<String>,
+    /// Run directory.
+    pub out: Option<PathBuf>,
+    /// Seed of the first pair.
+    pub seed: Option<u64>,
+    /// Continue the run in `out`.
+    pub resume: bool,
+    /// Replace the run in `out`.
+    pub force: bool,
+    /// A few updates only.
+    pub smoke: bool,
+    /// One JSON object instead of a table.
+    pub json: bool,
+    /// No progress and no remarks.
+    pub quiet: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A configuration or directory that cannot be used, divergence, interruption, or a system that refuses to write.
+pub fn run(request: Request) -> Result<(), Failure> {
+    let interrupt = Interrupt::listen(request.quiet)?;
+    let (quiet, json) = (request.quiet, request.json);
+    let is_new = !request.resume;
+    let (session, plan) = if request.resume { reopen(&request)? } else { claim(request)? };
+    let dir = job::run(session, is_new, &plan, quiet, &interrupt)?;
+    let text = shown::report(&plan, &dir, json)?;
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// The directory of a new run, before anything is computed.
+fn claim(request: Request) -> Result<(Session, Plan), Failure> {
+    let Request { config, set, out, seed, force, smoke, quiet, .. } = request;
+    let Some(name) = config else { return Err(Failure::Usage("a configuration is needed".into())) };
+    let plan = config::load(&name, &Overrides { set, seed, smoke, ..Overrides::default() })?;
+    let dir = match out {
+        Some(dir) => dir,
+        None => run::fresh(Path::new(RUNS), &plan.name, plan.seed)?,
+    };
+    let session = run::claim(&dir, force)?;
+    remark(quiet, &format!("run directory {}", dir.display()));
+    Ok((session, plan))
+}
+
+/// The run to go on with.
+fn reopen(request: &Request) -> Result<(Session, Plan), Failure> {
+    let Some(dir) = &request.out else {
+        return Err(Failure::Usage("--resume needs --out DIR, the run to continue".into()));
+    };
+    let (session, opened) = Session::resume(dir)?;
+    if !config::is_lola(&opened.config) {
+        return Err(Failure::Usage(format!("{}: is not a run of `lola`", dir.display())));
+    }
+    let source = opened.config_path().display().to_string();
+    let plan = config::parse(&opened.config, &source, tree::Format::Toml, &Overrides::default())?;
+    Ok((session, plan))
+}
+
+fn remark(quiet: bool, text: &str) {
+    if !quiet {
+        let _ = writeln!(std::io::stderr(), "{text}"); // a closed stderr must not end the run
+    }
+}
