@@ -9,6 +9,7 @@ pub mod dual;
 pub mod gap;
 pub mod groups;
 pub mod hypothesis;
+pub mod judgement;
 pub mod optimal;
 pub mod real;
 pub mod returns;

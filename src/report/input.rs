@@ -1,5 +1,6 @@
 //! What a path given to `report` holds, read as far as it is there.
 
+use super::bias_study::{self, BiasDir};
 use super::online::{self, OnlineRun};
 use super::stationarity::StudyDir;
 use super::train::TrainRun;
@@ -19,6 +20,8 @@ pub enum Input {
     Online(Box<OnlineRun>),
     /// Directory of `stationarity`.
     Stationarity(Box<StudyDir>),
+    /// Directory of `bias`.
+    Bias(Box<BiasDir>),
     /// File of `gradient --json`, by its path.
     Gradient(String, Box<Value>),
 }
@@ -47,6 +50,9 @@ pub fn read(path: &Path) -> Result<Input, Fault> {
         return Ok(Input::Stationarity(Box::new(StudyDir::read(path)?)));
     }
     if has("run.json") || has(rows::NAME) {
+        if bias_study::is_study(path) {
+            return Ok(Input::Bias(Box::new(BiasDir::read(path)?)));
+        }
         if online::is_run(path) {
             return Ok(Input::Online(Box::new(OnlineRun::read(path)?)));
         }
@@ -55,7 +61,7 @@ pub fn read(path: &Path) -> Result<Input, Fault> {
     match path.is_dir() {
         true => Err(bad(
             path,
-            "nothing to report on: expected the directory of a run (run.json), of a suite (suite.json) or of a stationarity \
+            "nothing to report on: expected the directory of a run or of a study of `bias` (run.json), of a suite (suite.json) or of a stationarity \
              study (stationarity.json), or a file made by `gradient --json`",
         )),
         false => Err(bad(path, "no such directory; expected that of a run, a suite or a stationarity study")),
