@@ -176,9 +176,15 @@ fn stepped(points: Vec<Pixel>) -> Vec<Pixel> {
     corners.chain(last).collect()
 }
 
+/// Whether there are so many lines that bands which reach down to the frame, as those of upper limits do, would only fill it.
+pub fn is_crowded(figure: &Figure) -> bool {
+    figure.series.iter().filter(|s| s.look == Look::Line).count() > 3
+}
+
 fn band(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Drawn {
     let marks: Vec<&Mark> = thinned(series).collect();
-    for run in marks.split(|m| m.interval.is_none()) {
+    let is_crowded = places.figure.y.scale == Scale::Log && is_crowded(places.figure);
+    for run in marks.split(|m| m.interval.is_none() || (is_crowded && !m.resolved)) {
         let side = |end: usize| -> Vec<Pixel> {
             let edge = run.iter().filter_map(|m| places.at(m.x, m.interval?[end])).collect();
             if series.look == Look::Steps { stepped(edge) } else { edge }

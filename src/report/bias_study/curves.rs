@@ -2,6 +2,7 @@
 
 use super::points::{self, Line, MOST, Quantity, WIDE};
 use crate::record::bias::Row;
+use crate::report::draw;
 use crate::report::figure::{Axis, Figure, Look, Mark, Series, slug};
 
 /// What is drawn of a point.
@@ -105,7 +106,7 @@ fn figure(shown: Shown, q: Quantity, facet: Option<&str>, rows: &[&Row], exact: 
     if exact {
         caption += " The point with every part exact is not drawn: it is the exact gradient.";
     }
-    Figure {
+    let mut figure = Figure {
         name: slug(&format!("{} {} {}", shown.name(), q.key(), facet.unwrap_or(""))),
         title: format!("{} against {}{of}", shown.title(), q.letter()),
         caption,
@@ -113,7 +114,11 @@ fn figure(shown: Shown, q: Quantity, facet: Option<&str>, rows: &[&Row], exact: 
         y: shown.axis(),
         counted: "MDPs",
         series,
+    };
+    if drawn.iter().any(|r| !points::is_resolved(r)) && shown == Shown::Bias && draw::is_crowded(&figure) {
+        figure.caption += " Among so many lines bands end at the triangles.";
     }
+    figure
 }
 
 /// One figure per quantity that varies, thing shown, and estimator where one figure cannot hold all lines.

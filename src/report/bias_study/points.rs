@@ -153,6 +153,9 @@ pub struct Lines<'a> {
     pub remark: String,
 }
 
+/// A quantity and its values.
+type Values = (Quantity, Vec<f64>);
+
 /// At most `count` of `values`: the last, both ends, or both ends and the middle.
 fn thin(values: &[f64], count: usize) -> Vec<f64> {
     let last = values.len() - 1;
@@ -167,7 +170,7 @@ fn thin(values: &[f64], count: usize) -> Vec<f64> {
 }
 
 /// Every combination of one value per quantity.
-fn combinations(kept: &[(Quantity, Vec<f64>)]) -> Vec<Vec<(Quantity, f64)>> {
+fn combinations(kept: &[Values]) -> Vec<Vec<(Quantity, f64)>> {
     kept.iter().fold(vec![Vec::new()], |all, (q, values)| {
         let with = |head: &Vec<(Quantity, f64)>, v: f64| [head.clone(), vec![(*q, v)]].concat();
         all.iter().flat_map(|head| values.iter().map(|v| with(head, *v)).collect::<Vec<_>>()).collect()
@@ -177,11 +180,11 @@ fn combinations(kept: &[(Quantity, Vec<f64>)]) -> Vec<Vec<(Quantity, f64)>> {
 /// Lines of `rows` by `key` along `along` (or along the tags), one per value of whatever else varies while they are `most` or fewer; with
 /// more, only some of those values, as the remark says.
 pub fn lines<'a>(rows: &[&'a Row], key: impl Fn(&Row) -> String, along: Option<Quantity>, most: usize) -> Lines<'a> {
-    let others: Vec<(Quantity, Vec<f64>)> =
+    let others: Vec<Values> =
         varying(rows).into_iter().filter(|q| Some(*q) != along).map(|q| (q, values(rows, q))).collect();
     let arms = distinct(rows, &key);
     let kept_at = |count: usize| others.iter().map(|(q, v)| (*q, thin(v, count))).collect::<Vec<_>>();
-    let fits = |kept: &[(Quantity, Vec<f64>)]| arms.len() * kept.iter().map(|k| k.1.len()).product::<usize>() <= most;
+    let fits = |kept: &[Values]| arms.len() * kept.iter().map(|k| k.1.len()).product::<usize>() <= most;
     let kept = [usize::MAX, 3, 2].map(kept_at).into_iter().find(|k| fits(k)).unwrap_or_else(|| kept_at(1));
     let mut lines = Vec::new();
     for arm in &arms {
@@ -205,8 +208,8 @@ pub fn lines<'a>(rows: &[&'a Row], key: impl Fn(&Row) -> String, along: Option<Q
 }
 
 /// What was left out, in a sentence per quantity.
-fn remark(all: &[(Quantity, Vec<f64>)], kept: &[(Quantity, Vec<f64>)]) -> String {
-    let one = |((q, all), (_, kept)): (&(Quantity, Vec<f64>), &(Quantity, Vec<f64>))| {
+fn remark(all: &[Values], kept: &[Values]) -> String {
+    let one = |((q, all), (_, kept)): (&Values, &Values)| {
         if all.len() == kept.len() {
             return String::new();
         }
@@ -239,7 +242,7 @@ pub fn with_error(x: f64, error: f64) -> String {
         return digits(x);
     }
     let decimals = 1 - error.log10().floor() as i32;
-    if !(0..=6).contains(&decimals) {
+    if !(0..=8).contains(&decimals) {
         return format!("{} ± {}", digits(x), digits(error));
     }
     let decimals = decimals as usize;

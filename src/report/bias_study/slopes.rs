@@ -8,7 +8,7 @@ use crate::rng::{Address, Purpose};
 
 /// Fewest resolved points of a slope.
 const FEWEST: usize = 3;
-/// Largest share of resamples without a slope with which there is an interval.
+/// Largest share of resamples without a slope.
 const LOST: f64 = 0.01;
 
 /// The slope of one line.
@@ -22,9 +22,9 @@ pub struct Slope {
     pub estimator: String,
     /// What else is fixed.
     pub fixed: String,
-    /// Values at the ends of the resolved points.
+    /// Values at the ends of the points used.
     pub ends: [f64; 2],
-    /// Resolved points, and all.
+    /// Points used, and all.
     pub points: [usize; 2],
     /// Slope.
     pub slope: f64,
@@ -52,28 +52,38 @@ pub fn fixed(varying: &[Quantity], along: Quantity, row: &Row) -> String {
     texts.join(", ")
 }
 
+/// The points with a bias, without the least certain ones while the bootstrap over MDPs finds no bias in them too often.
 fn slope(along: Quantity, varying: &[Quantity], rows: &[&Row]) -> Option<Slope> {
     let first = rows.first()?;
     let units = first.mdps.len();
-    let fit = |r: &&&Row| is_resolved(r) && r.bias_squared > 0.0 && r.mdps.len() == units;
-    let kept: Vec<&Row> = rows.iter().filter(fit).copied().collect();
-    let x: Vec<f64> = kept.iter().filter_map(|r| along.of(r)).filter(|x| *x > 0.0).collect();
-    if x.len() < FEWEST || x.len() != kept.len() {
-        return None;
+    let fit = |r: &&&Row| {
+        let has_place = along.of(r).is_some_and(|x| x > 0.0);
+        is_resolved(r) && r.bias_squared > 0.0 && r.mdps.len() == units && has_place
+    };
+    let mut kept: Vec<&Row> = rows.iter().filter(fit).copied().collect();
+    while kept.len() >= FEWEST {
+        let x: Vec<f64> = kept.iter().filter_map(|r| along.of(r)).collect();
+        let squares: Vec<Vec<f64>> =
+            kept.iter().map(|r| r.mdps.iter().map(|m| m.bias.bias_squared).collect()).collect();
+        let mut rng = Address::new(0, Purpose::Statistics).stream();
+        let (slope, interval, lost) = power_interval(&x, &squares, 0.95, &mut rng);
+        if lost < LOST {
+            return Some(Slope {
+                along,
+                tag: first.tag.clone(),
+                estimator: points::estimator(first),
+                fixed: fixed(varying, along, first),
+                ends: [x[0], x[x.len() - 1]],
+                points: [x.len(), rows.len()],
+                slope,
+                interval: (units > 1).then_some(interval),
+            });
+        }
+        let sure = |r: &Row| r.bias_squared / r.bias_squared_error;
+        let least = (0..kept.len()).min_by(|a, b| sure(kept[*a]).total_cmp(&sure(kept[*b])))?;
+        kept.remove(least);
     }
-    let squares: Vec<Vec<f64>> = kept.iter().map(|r| r.mdps.iter().map(|m| m.bias.bias_squared).collect()).collect();
-    let mut rng = Address::new(0, Purpose::Statistics).stream();
-    let (slope, ends, lost) = power_interval(&x, &squares, 0.95, &mut rng);
-    Some(Slope {
-        along,
-        tag: first.tag.clone(),
-        estimator: points::estimator(first),
-        fixed: fixed(varying, along, first),
-        ends: [x[0], x[x.len() - 1]],
-        points: [x.len(), rows.len()],
-        slope,
-        interval: (units > 1 && lost < LOST).then_some(ends),
-    })
+    None
 }
 
 /// Slopes of every line that has enough resolved points.
@@ -109,13 +119,14 @@ pub fn table(slopes: &[Slope]) -> Table {
             Entry::interval(s.slope, s.interval),
         ]
     };
-    Table {
+    let mut table = Table {
         name: "table-slopes".into(),
         title: "How fast the bias falls or grows".into(),
         caption: format!(
             "Least-squares slope of the logarithm of the bias norm (root of the mean over MDPs of the debiased squared bias) over the \
-             logarithm of the quantity, with 95 % percentile bootstrap intervals over MDPs. Resolved points only, {FEWEST} at least; \
-             leaving out the others makes a falling slope somewhat too flat."
+             logarithm of the quantity, with 95 % percentile bootstrap intervals over MDPs. Resolved points only, {FEWEST} at least, and of \
+             them only those whose mean stays positive in 99 % of the resamples; leaving out the others makes a falling slope \
+             somewhat too flat."
         ),
         columns: vec![
             Column::plain("over", "along"),
@@ -124,9 +135,13 @@ pub fn table(slopes: &[Slope]) -> Table {
             Column::plain("fixed", "fixed"),
             Column::plain("from", "from"),
             Column::plain("to", "to"),
-            Column { shown: "resolved points".into(), names: vec!["points".into(), "points_of".into()] },
+            Column { shown: "points".into(), names: vec!["points".into(), "points_of".into()] },
             Column::interval("slope", "slope"),
         ],
         lines: slopes.iter().map(line).collect(),
+    };
+    if slopes.iter().all(|s| s.fixed.is_empty()) {
+        table.without(&["fixed"]);
     }
+    table
 }

@@ -1,7 +1,7 @@
 //! What a study of `bias` shows, in sentences. They claim nothing that the standard errors do not carry.
 
 use super::BiasDir;
-use super::points::{self, Line, MOST, Quantity, WIDE, is_resolved, plain, with_error};
+use super::points::{self, Line, Quantity, WIDE, is_resolved, plain, with_error};
 use super::slopes::{Slope, fixed};
 use crate::record::bias::Row;
 use crate::report::comparison::verdict::{brackets, digits, list};
@@ -79,21 +79,48 @@ fn grounds(dir: &BiasDir, rows: &[&Row]) -> String {
 fn bias(row: &Row) -> String {
     match is_resolved(row) {
         true => with_error(row.rel_bias, row.rel_bias_error),
-        false => format!("not resolved (at most {})", digits(points::upper(row))),
+        false => format!("at most {}", digits(points::upper(row))),
     }
 }
 
-/// The slope of a line, in brackets.
+/// How the bias at one end of a line compares with that at the other, as far as it is known.
+fn change(a: &Row, b: &Row) -> String {
+    let (from, to) = (bias(a), bias(b));
+    let error = WIDE * a.rel_bias_error.hypot(b.rel_bias_error);
+    let least = |r: &Row| r.rel_bias - WIDE * r.rel_bias_error;
+    let step = match (is_resolved(a), is_resolved(b)) {
+        (false, false) => return format!("is not resolved at either end ({from}, {to})"),
+        (true, true) => b.rel_bias - a.rel_bias,
+        (true, false) => (points::upper(b) - least(a)).min(0.0),
+        (false, true) => (least(b) - points::upper(a)).max(0.0),
+    };
+    let sure = if is_resolved(a) && is_resolved(b) { step.abs() > error } else { step != 0.0 };
+    match (sure, step > 0.0) {
+        (true, true) => format!("rises from {from} to {to}"),
+        (true, false) => format!("falls from {from} to {to}"),
+        (false, _) => format!("is {from} and {to}, which cannot be told apart"),
+    }
+}
+
+/// The slope of a line, with where it was fitted.
 fn slope(slopes: &[Slope], varying: &[Quantity], along: Quantity, line: &Line<'_>) -> String {
     let of = line.rows.first().map_or_else(String::new, |r| fixed(varying, along, r));
     let Some(slope) = Slope::find(slopes, along, &of, &line.rows) else { return String::new() };
+    let [low, high] = slope.ends.map(plain);
     let interval = brackets(slope.interval);
-    format!(", slope {:.2}{interval} over {} resolved points", slope.slope, slope.points[0]).replace(" -", " \u{2212}")
+    format!(" (log–log slope {}{interval} from {low} to {high})", digits(slope.slope))
 }
+
+/// Most lines that are spelled out.
+const SPELLED: usize = 4;
 
 /// How bias and correlation of each line change from one end of `along` to the other.
 fn trend(rows: &[&Row], varying: &[Quantity], along: Quantity, slopes: &[Slope]) -> Option<String> {
-    let found = points::lines(rows, points::arm(rows), Some(along), MOST);
+    let is_main = |r: &&&Row| r.tag == "lll" || SINGLE.iter().any(|(tag, _)| *tag == r.tag);
+    let main: Vec<&Row> = rows.iter().filter(is_main).copied().collect();
+    let many = points::distinct(rows, points::arm(rows)).len() > SPELLED;
+    let rows = if many && !main.is_empty() { &main } else { rows };
+    let found = points::lines(rows, points::arm(rows), Some(along), SPELLED);
     let mut lines: Vec<&Line<'_>> = found.lines.iter().filter(|l| l.rows.len() > 1).collect();
     let (first, last) = (lines.first()?.rows.first()?, lines.first()?.rows.last()?);
     let range = format!("From {} to {}", along.at(along.of(first)?), plain(along.of(last)?));
@@ -106,12 +133,23 @@ fn trend(rows: &[&Row], varying: &[Quantity], along: Quantity, slopes: &[Slope])
     let ends = |l: &&Line<'_>| -> Option<[String; 2]> {
         let (a, b) = (*l.rows.first()?, *l.rows.last()?);
         let fitted = slope(slopes, varying, along, l);
-        let corr = format!("{} {} to {}", name(l), with_error(a.corr, a.corr_error), with_error(b.corr, b.corr_error));
-        Some([format!("{} {} to {}{fitted}", name(l), bias(a), bias(b)), corr])
+        let corr = format!("{} {} to {}", name(l), digits(a.corr), digits(b.corr));
+        Some([format!("{} {}{fitted}", name(l), change(a, b)), corr])
     };
     let told: Vec<[String; 2]> = lines.iter().filter_map(ends).collect();
     let [biases, correlations] = [0, 1].map(|i| told.iter().map(|t| t[i].clone()).collect::<Vec<_>>().join("; "));
-    Some(format!("{range} the relative bias goes as follows: {biases}. The correlation: {correlations}."))
+    Some(format!("{range}, relative bias: {biases}. Correlation: {correlations}."))
+}
+
+/// Whether the point with every part exact is what it must be.
+fn exactness(exact: &Row) -> String {
+    if (exact.corr - 1.0).abs() < ROUNDING && exact.var < ROUNDING {
+        return "With every part exact the correlation is 1 and the variance 0 up to rounding, as it must be.".into();
+    }
+    let (corr, var) = (digits(exact.corr), digits(exact.var));
+    format!(
+        "With every part exact the correlation is {corr} and var {var}, which should be 1 and 0: these numbers cannot be trusted."
+    )
 }
 
 /// What a tag with one sampled part samples.
@@ -163,11 +201,30 @@ pub fn sentences(dir: &BiasDir, slopes: &[Slope]) -> Vec<String> {
     }
     sentences.extend(coincidences(&rows));
     if let Some(exact) = dir.rows.iter().find(|r| points::is_exact(r)) {
-        sentences.push(format!(
-            "With every part exact the correlation is {} and var {}, as it must be.",
-            digits(exact.corr),
-            digits(exact.var)
-        ));
+        sentences.push(exactness(exact));
     }
     sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(rel_bias: f64, error: f64, resolved: bool) -> Row {
+        let (rel_bias_squared, rel_bias_squared_error) = (rel_bias * rel_bias, 2.0 * rel_bias.abs() * error);
+        Row { rel_bias, rel_bias_error: error, rel_bias_squared, rel_bias_squared_error, resolved, ..Row::default() }
+    }
+
+    #[test]
+    fn a_change_is_claimed_where_the_errors_carry_it_only() {
+        let (large, small, vague) = (row(0.5, 0.01, true), row(0.1, 0.01, true), row(0.49, 0.01, true));
+        let open = row(0.02, 0.02, false);
+        assert_eq!(change(&small, &large), "rises from 0.100 ± 0.010 to 0.500 ± 0.010");
+        assert_eq!(change(&large, &small), "falls from 0.500 ± 0.010 to 0.100 ± 0.010");
+        assert!(change(&large, &vague).contains("cannot be told apart"));
+        assert!(change(&large, &open).starts_with("falls from 0.500 ± 0.010 to at most 0.0"));
+        assert!(change(&open, &large).starts_with("rises from at most 0.0"));
+        assert!(change(&open, &row(0.05, 0.02, true)).contains("cannot be told apart"));
+        assert!(change(&open, &open).contains("not resolved at either end"));
+    }
 }
