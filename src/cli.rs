@@ -171,6 +171,13 @@ struct Train {
     smoke: bool,
 }
 
+impl Train {
+    fn request(self, quiet: bool) -> app::train::Request {
+        let Train { config, set, out, seed, iterations, gap_every, resume, force, smoke } = self;
+        app::train::Request { config, set, out, seed, iterations, gap_every, resume, force, smoke, quiet }
+    }
+}
+
 #[derive(Args, Debug)]
 struct Evaluate {
     /// Run directory
@@ -336,20 +343,7 @@ fn positive(text: &str) -> Result<f64, String> {
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     let quiet = cli.quiet;
     match cli.command.unwrap_or_else(|| Command::Train(Train::default())) {
-        Command::Train(Train { config, set, out, seed, iterations, gap_every, resume, force, smoke }) => {
-            app::train::run(app::train::Request {
-                config,
-                set,
-                out,
-                seed,
-                iterations,
-                gap_every,
-                resume,
-                force,
-                smoke,
-                quiet,
-            })
-        }
+        Command::Train(t) => app::train::run(t.request(quiet)),
         Command::Evaluate(e) => app::evaluate::run(app::evaluate::Request {
             run: e.run,
             steps: e.steps.map(|n| n as usize),

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use crate::record::{self, Fault};
 use crate::report::input::{self, Input};
 use crate::report::page::{Page, Section};
-use crate::report::{bias, draw, html, lola, online, stationarity, suite, train};
+use crate::report::{bias, bias_study, draw, html, lola, online, stationarity, suite, train};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -82,6 +82,7 @@ fn page(request: &Request, inputs: Vec<Input>) -> Page {
         match input {
             Input::Suite(suite) => sections.push(vec![suite::section(&suite)]),
             Input::Stationarity(study) => sections.push(vec![stationarity::section(&study)]),
+            Input::Bias(study) => sections.push(vec![bias_study::section(&study)]),
             Input::Gradient(path, value) => sections.push(vec![bias::section(&path, &value)]),
             Input::Train(run) => {
                 hold(&mut places[0], &mut sections);
@@ -147,7 +148,7 @@ fn write(page: &Page, out: &Path, ours: bool) -> Result<usize, Failure> {
             put(format!("{}.csv", figure.name), figure.csv())?;
             count += 1;
         }
-        for table in &section.tables {
+        for table in section.tables.iter().chain(&section.data) {
             put(format!("{}.csv", table.name), table.csv())?;
         }
     }

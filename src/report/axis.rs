@@ -182,6 +182,8 @@ pub fn vertical(figure: &Figure) -> Ticked {
     let core: Vec<f64> = marks.iter().filter_map(shown).filter_map(|y| place(scale, y)).collect();
     let ends: Vec<f64> = marks.iter().filter_map(|m| m.interval).flatten().filter_map(|y| place(scale, y)).collect();
     let extent = |v: &[f64]| v.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(*x), h.max(*x)));
+    let base = figure.series.iter().any(|s| s.look == Look::Bars).then_some(0.0).and_then(|y| place(scale, y));
+    let core: Vec<f64> = core.into_iter().chain(base).collect();
     let (low, high) = extent(&core);
     let (wide_low, wide_high) = extent(&ends);
     let room = if high > low { ROOM * (high - low) } else { f64::INFINITY };

@@ -111,7 +111,11 @@ fn draw(text: &mut String, size: (u32, u32), figure: &Figure, lines: &[Vec<(usiz
         }
         band(&root, &places, series)?;
     }
-    for series in &figure.series {
+    let bars: Vec<&Series> = figure.series.iter().filter(|s| s.look == Look::Bars).collect();
+    for (k, series) in bars.iter().enumerate() {
+        self::bars(&root, &places, series, (k, bars.len()))?;
+    }
+    for series in figure.series.iter().filter(|s| s.look != Look::Bars) {
         line(&root, &places, series)?;
         markers(&root, &places, series)?;
     }
@@ -172,9 +176,15 @@ fn stepped(points: Vec<Pixel>) -> Vec<Pixel> {
     corners.chain(last).collect()
 }
 
+/// Whether there are so many lines that bands which reach down to the frame, as those of upper limits do, would only fill it.
+pub fn is_crowded(figure: &Figure) -> bool {
+    figure.series.iter().filter(|s| s.look == Look::Line).count() > 3
+}
+
 fn band(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Drawn {
     let marks: Vec<&Mark> = thinned(series).collect();
-    for run in marks.split(|m| m.interval.is_none()) {
+    let is_crowded = places.figure.y.scale == Scale::Log && is_crowded(places.figure);
+    for run in marks.split(|m| m.interval.is_none() || (is_crowded && !m.resolved)) {
         let side = |end: usize| -> Vec<Pixel> {
             let edge = run.iter().filter_map(|m| places.at(m.x, m.interval?[end])).collect();
             if series.look == Look::Steps { stepped(edge) } else { edge }
@@ -201,6 +211,32 @@ fn stroke(root: &Area<'_>, points: Vec<Pixel>, style: usize, look: Look) -> Draw
     Ok(())
 }
 
+/// Part of the distance between two names that their bars take together.
+const GROUP: f64 = 0.8;
+
+/// The bars of the k-th of `count` series beside each other.
+fn bars(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series, (k, count): (usize, usize)) -> Drawn {
+    let width = GROUP / count as f64;
+    let base = if places.figure.y.scale == Scale::Log { f64::MIN_POSITIVE } else { 0.0 };
+    let (ink, thin) = (colour(series.style), FINE as u32);
+    for m in &series.marks {
+        let left = m.x - GROUP / 2.0 + width * k as f64;
+        let corners = [(left + 0.06 * width, base), (left + 0.94 * width, m.y)].map(|(x, y)| places.at(x, y));
+        let ([Some(a), Some(b)], Some(at)) = (corners, places.at(left + 0.5 * width, m.y)) else { continue };
+        if m.resolved {
+            root.draw(&Rectangle::new([a, b], ink.mix(PALE).filled()))?;
+        }
+        root.draw(&Rectangle::new([a, b], ink.stroke_width(thin)))?;
+        if let Some([low, high]) = m.interval
+            && let (Some(a), Some(b)) = (places.at(left + 0.5 * width, low), places.at(left + 0.5 * width, high))
+        {
+            root.draw(&PathElement::new(vec![a, b], ink.stroke_width(thin)))?;
+        }
+        marker(root, at, series.style)?;
+    }
+    Ok(())
+}
+
 fn line(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Drawn {
     if matches!(series.look, Look::Points | Look::Above) {
         return Ok(());
@@ -220,7 +256,7 @@ fn markers(root: &Area<'_>, places: &Places<'_, '_, '_>, series: &Series) -> Dra
     let every = match series.look {
         Look::Points | Look::Above => 1,
         Look::Reference | Look::Faint | Look::Steps => usize::MAX,
-        Look::Line => drawn.len().div_ceil(12).max(1),
+        Look::Line | Look::Bars => drawn.len().div_ceil(12).max(1),
     };
     let log = places.figure.y.scale == Scale::Log;
     let shown = |i: Option<usize>| i.and_then(|i| places.value(drawn.get(i)?)).is_some();
@@ -280,12 +316,12 @@ fn marker(root: &Area<'_>, (x, y): Pixel, style: usize) -> Drawn {
 }
 
 fn key(root: &Area<'_>, series: &Series, left: i32, middle: i32) -> Drawn {
-    if !matches!(series.look, Look::Points | Look::Above) {
+    if !matches!(series.look, Look::Points | Look::Above | Look::Bars) {
         stroke(root, vec![(left, middle), (left + 36 * FINE, middle)], series.style, series.look)?;
     }
     let centre = (left + 18 * FINE, middle);
     match series.look {
-        Look::Line | Look::Points => marker(root, centre, series.style)?,
+        Look::Line | Look::Points | Look::Bars => marker(root, centre, series.style)?,
         Look::Above => triangle(root, centre, colour(series.style), -1)?,
         Look::Steps | Look::Reference | Look::Faint => {}
     }

@@ -71,6 +71,8 @@ pub enum Look {
     Faint,
     /// Open triangles that point up: the quantity is above the value.
     Above,
+    /// Bars from zero with markers and whiskers, beside those of other series; hollow where not resolved.
+    Bars,
 }
 
 impl Look {
@@ -87,7 +89,7 @@ pub struct Series {
     pub label: String,
     /// Index into the styles: colour, dash and marker.
     pub style: usize,
-    /// Line, steps, points or reference.
+    /// How it is drawn.
     pub look: Look,
     /// Marks by growing x.
     pub marks: Vec<Mark>,

@@ -92,6 +92,7 @@ fn section_markup(index: usize, section: &Section, headed: bool) -> Result<Marku
                 }
             }
             @for table in section.tables.iter().skip(1) { (table_markup(table)) }
+            @for table in &section.data { p.caption { (prose(&table.caption)) " Data: " code { (table.name) ".csv" } "." } }
             @if !section.reading.is_empty() {
                 h3 { "How to read this" }
                 ul { @for text in &section.reading { li { (prose(text)) } } }

@@ -1,5 +1,6 @@
 //! What a path given to `report` holds, read as far as it is there.
 
+use super::bias_study::{self, BiasDir};
 use super::lola::{self, LolaRun};
 use super::online::{self, OnlineRun};
 use super::stationarity::StudyDir;
@@ -22,6 +23,8 @@ pub enum Input {
     Lola(Box<LolaRun>),
     /// Directory of `stationarity`.
     Stationarity(Box<StudyDir>),
+    /// Directory of `bias`.
+    Bias(Box<BiasDir>),
     /// File of `gradient --json`, by its path.
     Gradient(String, Box<Value>),
 }
@@ -53,6 +56,9 @@ pub fn read(path: &Path) -> Result<Input, Fault> {
         if lola::is_run(path) {
             return Ok(Input::Lola(Box::new(LolaRun::read(path)?)));
         }
+        if bias_study::is_study(path) {
+            return Ok(Input::Bias(Box::new(BiasDir::read(path)?)));
+        }
         if online::is_run(path) {
             return Ok(Input::Online(Box::new(OnlineRun::read(path)?)));
         }
@@ -61,7 +67,7 @@ pub fn read(path: &Path) -> Result<Input, Fault> {
     match path.is_dir() {
         true => Err(bad(
             path,
-            "nothing to report on: expected the directory of a run (run.json), of a suite (suite.json) or of a stationarity \
+            "nothing to report on: expected the directory of a run or of a study of `bias` (run.json), of a suite (suite.json) or of a stationarity \
              study (stationarity.json), or a file made by `gradient --json`",
         )),
         false => Err(bad(path, "no such directory; expected that of a run, a suite or a stationarity study")),

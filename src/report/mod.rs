@@ -2,6 +2,7 @@
 
 pub mod axis;
 pub mod bias;
+pub mod bias_study;
 pub mod comparison;
 pub mod curve;
 pub mod draw;

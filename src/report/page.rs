@@ -110,6 +110,8 @@ pub struct Section {
     pub sentences: Vec<String>,
     /// Tables, most important first.
     pub tables: Vec<Table>,
+    /// Tables that are too long to be shown: files only.
+    pub data: Vec<Table>,
     /// Figures.
     pub figures: Vec<Figure>,
     /// How to read the above.
@@ -142,7 +144,8 @@ impl Page {
             section.figures.retain(|f| !f.is_empty());
             let prefix = if several { format!("{}-", section.name) } else { String::new() };
             let names = section.figures.iter_mut().map(|f| &mut f.name);
-            for name in names.chain(section.tables.iter_mut().map(|t| &mut t.name)) {
+            let tables = section.tables.iter_mut().chain(&mut section.data);
+            for name in names.chain(tables.map(|t| &mut t.name)) {
                 let base = format!("{prefix}{name}");
                 let numbered = |k: usize| if k == 1 { base.clone() } else { format!("{base}-{k}") };
                 *name = (1..).map(numbered).find(|n| !taken.contains(n)).unwrap_or_default();

@@ -147,11 +147,11 @@ fn the_hessian_is_the_sum_of_its_parts() {
             model.gradient(&model.solve(&theta))
         })
         .collect();
-    let mut parts = [vec![0.0; 144], vec![0.0; 144], vec![0.0; 144]];
+    let mut parts = [[0.0; 144]; 3];
     for k in 0..12 {
         let (s, weight) = (k / 3, at.d[k / 3] * at.pi[k]);
         let (g, advantage) = (score(k), at.q[k] - at.v[s]);
-        let mut slope = vec![0.0; 12];
+        let mut slope = [0.0; 12];
         for &(next, p) in &model.successors[k] {
             slope.iter_mut().zip(&from[next]).for_each(|(x, g)| *x += 0.8 * p * g);
         }

@@ -33,6 +33,7 @@ mod online_window;
 mod probes;
 mod python;
 mod report;
+mod report_bias;
 mod report_online;
 mod report_stationarity;
 mod report_suite;

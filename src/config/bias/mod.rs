@@ -169,6 +169,30 @@ fn plan(mut raw: raw::Raw) -> Checked<Plan> {
     }
     let lambda = checks::within("lambda", raw.lambda.unwrap_or(points::lambda(instance)), 0.0, 1.0)?;
     let noise = checks::within("noise", raw.noise.unwrap_or(1.0), 0.0, MAX)?;
+    let (family, mdps, gamma) = mdps(&raw)?;
+    let points = points::points(&mut raw, instance)?;
+    size(&points, &mdps, repeats)?;
+    let spread = checks::within("hessian_error_spread", raw.hessian_error_spread.unwrap_or(0.3), 0.0, MAX)?;
+    let named = Table::from_iter([("name".to_string(), Value::String(family.name.clone()))]);
+    let params = Table::try_from(&family.params).unwrap_or_default();
+    raw = raw::Raw {
+        name: Some(name.clone()),
+        problem: Some(if instance == Instance::Maml { raw::Problem::MamlRl } else { raw::Problem::Lirpg }),
+        seed: Some(seed),
+        repeats: Some(repeats as u64),
+        lambda: (instance == Instance::Lirpg).then_some(lambda),
+        noise: Some(noise),
+        hessian_error_spread: raw.hessian_error.is_some().then_some(spread),
+        family: Some([named, params].into_iter().flatten().collect()),
+        ..raw
+    };
+    let text = toml::to_string(&raw).map_err(|e| Fault::new("", format!("cannot be written as TOML: {e}")))?;
+    let text = format!("# Resolved study: every key that has an effect, defaults included.\n{text}");
+    Ok(Plan { name, seed, repeats, instance, noise, lambda, spread, family, mdps, gamma, points, text })
+}
+
+/// The family, its MDPs and its discount: what closed forms can be had of.
+fn mdps(raw: &raw::Raw) -> Checked<(FamilyChoice, Vec<Tabular>, f64)> {
     let (choice, built) = family::build(&raw.family.clone().unwrap_or_else(default_family))?;
     let Some(finite) = built.finite() else {
         let why = format!(
@@ -180,61 +204,36 @@ fn plan(mut raw: raw::Raw) -> Checked<Plan> {
     let mdps: Vec<Tabular> = finite.into_iter().map(|(_, mdp)| mdp.clone()).collect();
     let gamma = built.gamma();
     if gamma >= 1.0 {
-        return Err(Fault::new(
-            "family.gamma",
-            format!("must be below 1: values are over an infinite horizon; found {gamma}"),
-        ));
+        let why = format!("must be below 1: values are over an infinite horizon; found {gamma}");
+        return Err(Fault::new("family.gamma", why));
     }
     if mdps.iter().any(|mdp| mdp.reward_noise > 0.0) {
-        return Err(Fault::new(
-            "family.reward_noise",
-            "must be 0: the rewards of a study of `bias` are those of the tables",
-        ));
+        let why = "must be 0: the rewards of a study of `bias` are those of the tables";
+        return Err(Fault::new("family.reward_noise", why));
     }
     if mdps[0].states > MAX_STATES {
-        let found = mdps[0].states;
-        return Err(Fault::new(
-            "family.states",
-            format!("must be at most {MAX_STATES}: closed forms cost S^3; found {found}"),
-        ));
+        let why = format!("must be at most {MAX_STATES}: closed forms cost S^3; found {}", mdps[0].states);
+        return Err(Fault::new("family.states", why));
     }
-    let points = points::points(&mut raw, instance)?;
+    Ok((choice, mdps, gamma))
+}
+
+/// Refuses more than time or memory allow.
+fn size(points: &[Point], mdps: &[Tabular], repeats: usize) -> Checked<()> {
     if points.len() > MAX_POINTS {
-        return Err(Fault::new(
-            "",
-            format!("{} points, the product of all lists; at most {MAX_POINTS} are allowed", points.len()),
-        ));
+        let why = format!("{} points, the product of all lists; at most {MAX_POINTS} are allowed", points.len());
+        return Err(Fault::new("", why));
     }
     let most = points.iter().map(|p| p.steps).max().unwrap_or(1) + 1;
-    let size = mdps[0].states * mdps[0].actions * mdps.len();
-    if repeats.saturating_mul(most).saturating_mul(size) > MAX_NUMBERS {
+    let numbers = mdps[0].states * mdps[0].actions * mdps.len() * most;
+    if repeats.saturating_mul(numbers) > MAX_NUMBERS {
         let why = format!(
             "repeats x MDPs x (steps + 1) x S x A must not exceed {MAX_NUMBERS} numbers; at most {} here",
-            MAX_NUMBERS / (most * size).max(1)
+            MAX_NUMBERS / numbers.max(1)
         );
         return Err(Fault::new("repeats", why));
     }
-    let spread = checks::within("hessian_error_spread", raw.hessian_error_spread.unwrap_or(0.3), 0.0, MAX)?;
-    let family = Table::try_from(&choice.params).unwrap_or_default();
-    raw = raw::Raw {
-        name: Some(name.clone()),
-        problem: Some(if instance == Instance::Maml { raw::Problem::MamlRl } else { raw::Problem::Lirpg }),
-        seed: Some(seed),
-        repeats: Some(repeats as u64),
-        lambda: (instance == Instance::Lirpg).then_some(lambda),
-        noise: Some(noise),
-        hessian_error_spread: raw.hessian_error.is_some().then_some(spread),
-        family: Some(
-            [Table::from_iter([("name".to_string(), Value::String(choice.name.clone()))]), family]
-                .into_iter()
-                .flatten()
-                .collect(),
-        ),
-        ..raw
-    };
-    let text = toml::to_string(&raw).map_err(|e| Fault::new("", format!("cannot be written as TOML: {e}")))?;
-    let text = format!("# Resolved study: every key that has an effect, defaults included.\n{text}");
-    Ok(Plan { name, seed, repeats, instance, noise, lambda, spread, family: choice, mdps, gamma, points, text })
+    Ok(())
 }
 
 fn default_family() -> Table {

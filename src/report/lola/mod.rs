@@ -135,6 +135,7 @@ fn one(run: &LolaRun) -> Section {
     let mut tables = vec![tables::rewards(std::slice::from_ref(run)), tables::policies(run)];
     tables.extend(tables::errors(run));
     Section {
+        data: Vec::new(),
         title: format!("LOLA {}", run.name()),
         name: slug(&run.name()),
         missing: missing.into_iter().collect(),

@@ -250,6 +250,7 @@ fn one(group: &Group) -> Section {
         figures,
         reading: verdict::reading(group),
         provenance: provenance.into_iter().map(|(k, v)| (k.to_string(), v)).collect(),
+        data: Vec::new(),
         configuration: Some(first.config.clone()),
     }
 }

@@ -205,6 +205,7 @@ pub fn section(dir: &StudyDir) -> Section {
         figures,
         reading: reading(dir),
         provenance: provenance(dir),
+        data: Vec::new(),
         configuration: None,
     }
 }

@@ -43,6 +43,7 @@ pub fn section(suite: &SuiteDir) -> Section {
         figures,
         reading: reading(&comparison),
         provenance: provenance(suite),
+        data: Vec::new(),
         configuration: Some(suite.config.clone()),
     }
 }

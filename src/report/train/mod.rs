@@ -240,6 +240,7 @@ fn one(group: &Group) -> Section {
         figures: curves::figures(group),
         reading: Vec::new(),
         provenance: provenance.map(|(k, v)| (k.to_string(), v)).to_vec(),
+        data: Vec::new(),
         configuration: Some(first.config.clone()),
     }
 }

@@ -27,15 +27,20 @@ pub(super) struct Rows {
 }
 
 impl Evidence<'_> {
+    /// Says what is going on.
+    pub fn tell(&self, what: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "{what}"); // a closed stderr must not end it
+        }
+    }
+
     /// The points of the shipped study `name` with changes `set`.
     pub fn study(&self, name: &str, repeats: u64, set: &[&str]) -> Result<Rows, Failure> {
         let repeats = if self.smoke { SMOKE } else { repeats };
         let mut set: Vec<String> = set.iter().map(|s| (*s).to_string()).collect();
         set.push(format!("repeats={repeats}"));
         let plan = config::load(name, &Overrides { set, seed: Some(self.seed), ..Overrides::default() })?;
-        if !self.quiet {
-            let _ = writeln!(std::io::stderr(), "measuring {name}: {} points", plan.points.len()); // a closed stderr must not end it
-        }
+        self.tell(&format!("measuring {name}: {} points", plan.points.len()));
         let tasks = tasks(&plan.mdps, plan.gamma);
         let mut known = Known::default();
         let mut rows = Vec::new();

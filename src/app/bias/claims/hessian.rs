@@ -1,7 +1,7 @@
 //! Claims on the Hessian that an estimator implies: only the inner Jacobian is sampled, or an error is put into the exact one.
 
 use super::evidence::{Evidence, Rows, correlation, each, relative, squared};
-use super::{Claim, Part, judge, list, over_mdps, rising};
+use super::{Claim, Part, judge, list, over_units, rising};
 use crate::app::failure::Failure;
 use crate::exact::discounted::Discounted;
 use crate::math::judgement::power;
@@ -97,7 +97,7 @@ fn unbiased(samples: &Rows, confidence: f64) -> Claim {
 fn log_ratio(a: &Row, b: &Row) -> Part {
     let logs: Vec<f64> =
         a.mdps.iter().zip(&b.mdps).map(|(a, b)| (a.bias.entry_variance / b.bias.entry_variance).ln()).collect();
-    over_mdps(&logs)
+    over_units(&logs)
 }
 
 /// Claim 10, K = 2.
@@ -157,7 +157,7 @@ fn polynomial(evidence: &Evidence<'_>, confidence: f64) -> Result<Claim, Failure
     let all: Vec<Vec<f64>> = (1..=4).map(exponents).collect();
     let rises = |pair: &[Vec<f64>]| {
         let differences: Vec<f64> = pair[1].iter().zip(&pair[0]).map(|(b, a)| b - a).collect();
-        over_mdps(&differences)
+        over_units(&differences)
     };
     let parts: Vec<Part> = all.windows(2).map(rises).collect();
     let shown = format!(

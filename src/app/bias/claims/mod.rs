@@ -3,6 +3,7 @@
 mod evidence;
 mod hessian;
 mod inner;
+mod lola;
 mod whole;
 
 use super::Request;
@@ -27,7 +28,7 @@ pub(super) struct Claim {
     pub verdict: Verdict,
     /// The numbers behind it.
     pub evidence: String,
-    /// Where it is open: repeats that would resolve it if the estimates stay as they are.
+    /// Where it is open: repeats per MDP (seeds, in the claims on LOLA) that would resolve it if the estimates stay as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs_repeats: Option<u64>,
 }
@@ -55,8 +56,8 @@ fn falling(values: &[(f64, f64)]) -> Vec<Part> {
     values.windows(2).map(|pair| Part::difference(pair[0], pair[1])).collect()
 }
 
-/// Mean over MDPs with its standard error over MDPs.
-fn over_mdps(values: &[f64]) -> Part {
+/// Mean over MDPs or seeds with its standard error over them.
+fn over_units(values: &[f64]) -> Part {
     let (centre, n) = (mean(values), values.len() as f64);
     let variance = values.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
     Part { value: centre, error: (variance / n).sqrt() }
@@ -83,6 +84,7 @@ pub(super) fn run(request: &Request) -> Result<(), Failure> {
     let mut claims = inner::claims(&evidence, confidence)?;
     claims.extend(hessian::claims(&evidence, confidence)?);
     claims.extend(whole::claims(&evidence, confidence)?);
+    claims.extend(lola::claims(&evidence, confidence)?);
     claims.sort_by_key(|claim| claim.number);
     let text = if request.json {
         format!(
@@ -106,10 +108,11 @@ fn table(claims: &[Claim], confidence: f64, smoke: bool) -> String {
         let _ = writeln!(out, "{:>2}  {:<13}  {}", claim.number, claim.verdict.name(), claim.claim);
         let _ = writeln!(out, "{:19}{}", "", claim.evidence);
         if let Some(n) = claim.needs_repeats {
-            let _ = writeln!(out, "{:19}would need about {n} repeats per MDP, if the estimates stay as they are", "");
+            let unit = if (17..=19).contains(&claim.number) { "seeds" } else { "repeats per MDP" };
+            let _ = writeln!(out, "{:19}would need about {n} {unit}, if the estimates stay as they are", "");
         }
     }
-    out += "\nTen fixed MDPs; sampling errors are those of the repeats on them. A claim of several parts holds if each part passes a one-sided test\n\
+    out += "\nTen fixed MDPs (LOLA: ten seeds, value tables fitted to rewards as published); sampling errors are those of the repeats on\nthem. A claim of several parts holds if each part passes a one-sided test\n\
             at this level, and does not if one fails after Bonferroni's correction. Bias: root of the debiased square over the gradient's norm.\n";
     out
 }

@@ -1,7 +1,7 @@
 //! Claims on all sources of error together, on LIRPG, and on off-policy correction.
 
 use super::evidence::{Evidence, Rows, correlation, each};
-use super::{Claim, Part, judge, list, over_mdps};
+use super::{Claim, Part, judge, list, over_units};
 use crate::app::failure::Failure;
 use crate::math::returns::mean;
 use crate::measure::bias::OnMdp;
@@ -123,5 +123,5 @@ fn recycled(evidence: &Evidence<'_>, confidence: f64) -> Result<Claim, Failure> 
         list(&each(&jacobian, correlation)),
     );
     let claim = "off-policy correction helps because it reduces compositional bias";
-    Ok(judge(20, claim, &[over_mdps(&lead)], confidence, found.repeats, shown))
+    Ok(judge(20, claim, &[over_units(&lead)], confidence, found.repeats, shown))
 }
