@@ -23,6 +23,7 @@ presets!(
     "cartpole",
     "dirichlet-mdp",
     "garnet",
+    "gmrl-mdps",
     "liu-mdp",
     "mountain-car",
     "mountain-car-continuous",

@@ -8,6 +8,7 @@ use crate::exact::model::softmax;
 use crate::rng::{Address, Rng};
 use crate::rollout::walks::Dynamics;
 use rand_distr::{Distribution, StandardNormal};
+use tasks::tabular::Tabular;
 
 /// Where one part of the meta-gradient comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -99,6 +100,8 @@ pub struct Task {
     pub model: Discounted,
     /// Trajectories.
     pub dynamics: Dynamics,
+    /// The policy at theta = 0, where every path begins: solved once.
+    start: Solved,
 }
 
 /// The policy at one point of the path.
@@ -134,6 +137,13 @@ struct Buffer<'a> {
 }
 
 impl Task {
+    /// The closed forms of `mdp` without its horizon, and its dynamics with it.
+    pub fn new(mdp: &Tabular, gamma: f64) -> Task {
+        let model = Discounted::new(mdp, gamma);
+        let start = model.solve(&vec![0.0; model.reward.len()]);
+        Task { model, dynamics: Dynamics::new(mdp), start }
+    }
+
     fn shape(&self, lambda: f64) -> Shape {
         let Dynamics { actions, horizon, .. } = self.dynamics;
         Shape { actions, horizon, gamma: self.model.gamma, lambda }
@@ -221,7 +231,12 @@ impl Sampling {
         let is_lirpg = chain.instance == Instance::Lirpg;
         for i in 0..chain.steps {
             let is_exact = parts.inner == Part::Exact || parts.jacobian == Part::Exact || is_lirpg;
-            let point = task.point(&theta, is_exact, has_baseline(parts.inner) || has_baseline(parts.jacobian));
+            let point = match i {
+                0 => {
+                    Point { pi: task.start.pi.clone(), values: task.start.v.clone(), solved: Some(task.start.clone()) }
+                }
+                _ => task.point(&theta, is_exact, has_baseline(parts.inner) || has_baseline(parts.jacobian)),
+            };
             let here = Here { theta: &theta, point: &point, shape: &shape, ascent };
             let inner = self.batch(task, parts.inner, &here, address(i, Role::Inner));
             let gradient = match (inner, &point.solved) {

