@@ -30,8 +30,8 @@ impl Bias {
     ///
     /// `bias_squared` is the U-statistic (1 / (m (m - 1))) sum_{i != j} x_i . x_j of x_j = g_j - g*. Its variance is
     /// 4 (m - 2) / (m (m - 1)) z_1 + 2 / (m (m - 1)) z_2 with z_1 = b' S b and z_2 = tr S^2 + 2 b' S b for bias b and covariance S; both
-    /// are estimated from the sample, their own noise taken out, and z_1 is not let below zero: where there is no bias at all, the error is
-    /// about 1.3 times too large, so that too little is called resolved rather than too much.
+    /// are estimated from the sample, their own noise taken out, and z_1 is not let below zero: where there is little or no bias, the error is
+    /// up to 1.3 times too large, so that too little is called resolved rather than too much.
     ///
     /// # Panics
     /// With fewer than two estimates, or lengths that differ.
@@ -134,11 +134,11 @@ mod tests {
         assert!((bias.corr - 1.0).abs() < 1e-12 && bias.var == 0.0 && bias.bias_squared == 0.0 && !bias.is_resolved());
     }
 
-    /// Unbiased (|z| < 4); its standard error is right within 8 % where there is bias, and without it is at most 1.45 times too large and
+    /// Unbiased (|z| < 4); its standard error is right within 8 % where bias outweighs noise, else at most 1.45 times too large, and no bias is
     /// resolved in at most 5 % of 4000 replications (and 1 % of slack; in fact seldom); the mean square that is not debiased is the negative control.
     #[test]
     fn the_squared_bias_is_unbiased_and_its_error_is_its_spread() {
-        for (b, m) in [(0.0, 20), (0.0, 200), (2.0, 50)] {
+        for (b, m) in [(0.0, 20), (0.0, 200), (2.0, 50), (10.0, 50)] {
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let all: Vec<Bias> =
                 (0..4000).map(|_| Bias::of(&draws(&mut rng, b, 6, m), &[0.0, 0.0, 0.0, 0.0, 0.0, 1e-9])).collect();
@@ -152,7 +152,7 @@ mod tests {
             let error = average(&|x| x.bias_squared_error.powi(2)).sqrt();
             let ratio = error / spread;
             assert!(
-                if b == 0.0 { (1.0..1.45).contains(&ratio) } else { (0.92..1.08).contains(&ratio) },
+                if b < 5.0 { (1.0..1.45).contains(&ratio) } else { (0.92..1.08).contains(&ratio) },
                 "b {b}, m {m}: {ratio}"
             );
             let resolved = average(&|x| f64::from(u8::from(x.is_resolved())));
