@@ -72,7 +72,7 @@ impl Gap {
         let m = gradients.len();
         assert!(m >= 4, "{m} gradients give no interval");
         let gradients: Vec<&[f64]> = gradients.iter().map(Vec::as_slice).collect();
-        Gap::of_products(method, &Products::of(&gradients, None))
+        Gap::of_products(method, &Products::of(&gradients))
     }
 
     /// [`Gap::of_groups`] from the inner products of the gradients.

@@ -6,6 +6,7 @@ use super::real::{Real, inner_product};
 use super::returns::mean;
 use super::summary::Estimate;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Inner product.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -37,7 +38,7 @@ impl SquaredNorm {
     /// With fewer than two groups.
     pub fn of_groups(groups: &[Vec<f64>]) -> SquaredNorm {
         let groups: Vec<&[f64]> = groups.iter().map(Vec::as_slice).collect();
-        Products::of(&groups, None).squared_norm()
+        Products::of(&groups).squared_norm()
     }
 }
 
@@ -52,37 +53,59 @@ pub struct Products {
     pub pairs: Vec<f64>,
 }
 
+/// Writes the diagonal of a metric, p of the coordinates it is asked for.
+pub type Metric<'a> = dyn Fn(Range<usize>, &mut [f64]) + 'a;
+
 /// Coordinates that are widened to `f64` at a time.
 const BLOCK: usize = 512;
 
 impl Products {
-    /// Of vectors of one length, each coordinate multiplied by that of `root` first (a preconditioner's root), in f64.
+    /// Of vectors of one length, in f64.
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn of<F: Real>(vectors: &[&[F]], root: Option<&[f64]>) -> Products {
+    pub fn of<F: Real>(vectors: &[&[F]]) -> Products {
+        Products::blocks(vectors, None)
+    }
+
+    /// The same under `<g, h> = sum_i p_i g_i h_i`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn in_metric<F: Real>(vectors: &[&[F]], metric: &Metric<'_>) -> Products {
+        Products::blocks(vectors, Some(metric))
+    }
+
+    fn blocks<F: Real>(vectors: &[&[F]], metric: Option<&Metric<'_>>) -> Products {
         let (m, n) = (vectors.len(), vectors.first().map_or(0, |v| v.len()));
-        assert!(vectors.iter().all(|v| v.len() == n) && root.is_none_or(|r| r.len() == n), "one length");
+        assert!(vectors.iter().all(|v| v.len() == n), "one length");
         let mut found = Products { of_sum: 0.0, squares: vec![0.0; m], pairs: vec![0.0; m / 2] };
         let mut wide = vec![[0.0; BLOCK]; m];
-        let mut sum = [0.0; BLOCK];
+        let (mut sum, mut scaled, mut weights) = ([0.0; BLOCK], [0.0; BLOCK], [1.0; BLOCK]);
         for start in (0..n).step_by(BLOCK) {
             let size = BLOCK.min(n - start);
+            if let Some(metric) = metric {
+                metric(start..start + size, &mut weights[..size]);
+            }
             sum[..size].fill(0.0);
             for (vector, wide) in vectors.iter().zip(&mut wide) {
                 let wide = &mut wide[..size];
                 wide.iter_mut().zip(&vector[start..]).for_each(|(w, x)| *w = x.f64());
-                if let Some(root) = root {
-                    wide.iter_mut().zip(&root[start..]).for_each(|(w, r)| *w *= r);
-                }
                 sum.iter_mut().zip(&*wide).for_each(|(s, w)| *s += w);
             }
-            found.of_sum += inner_product(&sum[..size], &sum[..size]);
+            let mut product = |a: &[f64; BLOCK], b: &[f64; BLOCK]| {
+                if metric.is_none() {
+                    return inner_product(&a[..size], &b[..size]);
+                }
+                scaled[..size].iter_mut().zip(a).zip(&weights).for_each(|((s, a), p)| *s = p * a);
+                inner_product(&scaled[..size], &b[..size])
+            };
+            found.of_sum += product(&sum, &sum);
             for (square, g) in found.squares.iter_mut().zip(&wide) {
-                *square += inner_product(&g[..size], &g[..size]);
+                *square += product(g, g);
             }
-            for (product, pair) in found.pairs.iter_mut().zip(wide.chunks_exact(2)) {
-                *product += inner_product(&pair[0][..size], &pair[1][..size]);
+            for (sum, pair) in found.pairs.iter_mut().zip(wide.chunks_exact(2)) {
+                *sum += product(&pair[0], &pair[1]);
             }
         }
         found
@@ -213,10 +236,10 @@ mod tests {
         let small = g.iter().map(|g| dot(g, g)).sum::<f64>() / 8.0;
         let found = SquaredNorm::of_groups(&g);
         let slices: Vec<&[f64]> = g.iter().map(Vec::as_slice).collect();
-        let halved = Products::of(&slices, Some(&[0.5; 5]));
-        assert_eq!(halved.scaled(4.0).squared_norm(), Products::of(&slices, None).squared_norm());
-        assert_eq!(Products::of(&slices, None).pairs.len(), 4);
-        assert!((Products::of(&slices, None).pairs[1] - dot(&g[2], &g[3])).abs() < 1e-13);
+        let halved = Products::in_metric(&slices, &|_, p| p.fill(0.25));
+        assert_eq!(halved.scaled(4.0).squared_norm(), Products::of(&slices).squared_norm());
+        assert_eq!(Products::of(&slices).pairs.len(), 4);
+        assert!((Products::of(&slices).pairs[1] - dot(&g[2], &g[3])).abs() < 1e-13);
         assert!((found.squared - (8.0 * big - small) / 7.0).abs() < 1e-13);
         assert!((found.noise - (small - big) / (1.0 - 1.0 / 8.0) / 8.0).abs() < 1e-13);
     }

@@ -6,6 +6,7 @@
 
 use super::{Optimiser, RmsPropDialect, State};
 use crate::math::real::Real;
+use std::ops::Range;
 
 /// What of a step is differentiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,21 +166,26 @@ impl Optimiser {
         }
     }
 
-    /// `P^(1/2)` per coordinate, P the optimiser's scaling of a gradient under the moments `before` that gradient entered them: `g^T P g` is
-    /// the preconditioned squared norm. Taken before the batch, it is independent of it. Empty for plain ascent, which has none.
-    /// Source: specification metagrad-atari 4.1.
-    pub fn root_preconditioner<F: Real>(&self, before: &State<F>) -> Vec<f64> {
+    /// P of some coordinates, the optimiser's scaling of a gradient under the moments `before` that gradient entered them: `g^T P g` is
+    /// the preconditioned squared norm. Taken before the batch, it is independent of it. One for plain ascent. Source: specification
+    /// metagrad-atari 4.1.
+    ///
+    /// # Panics
+    /// If the state does not hold these coordinates.
+    pub fn preconditioner<F: Real>(&self, before: &State<F>, coordinates: Range<usize>, p: &mut [f64]) {
         let k = before.steps.max(1) as f64;
-        let scaling = |s: &F| {
-            let s = s.f64();
-            match *self {
-                Optimiser::Sgd { .. } => 1.0,
-                Optimiser::Adam { beta2, epsilon, .. } => 1.0 / ((s / (1.0 - beta2.powf(k))).sqrt() + epsilon),
-                Optimiser::RmsProp { epsilon, dialect: RmsPropDialect::TensorFlow, .. } => 1.0 / (s + epsilon).sqrt(),
-                Optimiser::RmsProp { epsilon, dialect: RmsPropDialect::PyTorch, .. } => 1.0 / (s.sqrt() + epsilon),
+        let correction = if let Optimiser::Adam { beta2, .. } = self { 1.0 / (1.0 - beta2.powf(k)) } else { 1.0 };
+        match *self {
+            Optimiser::Sgd { .. } => p.fill(1.0),
+            Optimiser::RmsProp { epsilon, dialect: RmsPropDialect::TensorFlow, .. } => {
+                p.iter_mut().zip(&before.second[coordinates]).for_each(|(p, s)| *p = 1.0 / (s.f64() + epsilon).sqrt());
             }
-        };
-        before.second.iter().map(|s| scaling(s).sqrt()).collect()
+            Optimiser::Adam { epsilon, .. } | Optimiser::RmsProp { epsilon, dialect: RmsPropDialect::PyTorch, .. } => {
+                p.iter_mut()
+                    .zip(&before.second[coordinates])
+                    .for_each(|(p, s)| *p = 1.0 / ((s.f64() * correction).sqrt() + epsilon));
+            }
+        }
     }
 
     /// Carries tangents through the step that starts from the moments `before` with `gradient`, whose own tangent is `along`:

@@ -103,8 +103,17 @@ impl Optimiser {
 
     /// One ascent step in place. `gradient`, `theta` and the state's moments have the same length.
     pub fn ascend<F: Real>(&self, state: &mut State<F>, gradient: &[F], theta: &mut [F]) {
-        assert_eq!(gradient.len(), theta.len());
         state.steps += 1;
+        self.ascend_part(state.steps, [&mut state.first, &mut state.second], gradient, theta);
+    }
+
+    /// Step number `step` (from 1) of some coordinates: no coordinate depends on another. Moments are first and second, empty where the
+    /// optimiser has none.
+    ///
+    /// # Panics
+    /// If gradient and parameters differ in length.
+    pub fn ascend_part<F: Real>(&self, step: u64, [first, second]: [&mut [F]; 2], gradient: &[F], theta: &mut [F]) {
+        assert_eq!(gradient.len(), theta.len());
         match *self {
             Optimiser::Sgd { beta } => {
                 let beta = F::of(beta);
@@ -113,13 +122,13 @@ impl Optimiser {
                 }
             }
             Optimiser::Adam { beta, beta1, beta2, epsilon } => {
-                let k = state.steps as f64;
+                let k = step as f64;
                 let rate = F::of(beta * (1.0 - beta2.powf(k)).sqrt() / (1.0 - beta1.powf(k)));
                 let eps = F::of(epsilon * (1.0 - beta2.powf(k)).sqrt());
                 let (b1, b2) = (F::of(beta1), F::of(beta2));
                 // rounded once: in f32, 1 - f32(0.999) would be off by 5e-5
                 let (c1, c2) = (F::of(1.0 - beta1), F::of(1.0 - beta2));
-                let moments = state.first.iter_mut().zip(&mut state.second);
+                let moments = first.iter_mut().zip(second);
                 for ((x, &g), (m, s)) in theta.iter_mut().zip(gradient).zip(moments) {
                     *m = b1 * *m + c1 * g;
                     *s = b2 * *s + c2 * g * g;
@@ -129,7 +138,7 @@ impl Optimiser {
             Optimiser::RmsProp { beta, decay, epsilon, dialect, .. } => {
                 let (beta, eps) = (F::of(beta), F::of(epsilon));
                 let (decay, rest) = (F::of(decay), F::of(1.0 - decay));
-                for ((x, &g), s) in theta.iter_mut().zip(gradient).zip(&mut state.second) {
+                for ((x, &g), s) in theta.iter_mut().zip(gradient).zip(second) {
                     *s = decay * *s + rest * g * g;
                     *x += match dialect {
                         RmsPropDialect::TensorFlow => beta * g / (*s + eps).sqrt(),

@@ -74,7 +74,6 @@ impl Both<'_> {
     pub fn tangent<F: Real>(
         &self,
         level: Level,
-        theta: &[F],
         dot: Option<&[F]>,
         rows: usize,
         first: &HeadTape<F>,
@@ -82,13 +81,14 @@ impl Both<'_> {
     ) {
         let (n, [p, v]) = (rows * self.policy.hidden, self.widths());
         sized(&mut tape.head.flat_dot, n).copy_from_slice(&first.hidden_dot[..n]);
-        self.values.tangent(level, theta, dot, rows, &mut tape.head);
+        self.values.tangent(level, dot, rows, &mut tape.head);
         join([&first.output_dot, &tape.head.output_dot], [p, v], sized(&mut tape.output_dot, rows * (p + v)));
     }
 
     /// [`Head::reverse`] of both.
     pub fn reverse<F: Real>(
         &self,
+        level: Level,
         theta: &[F],
         d: &[F],
         out: &mut [F],
@@ -97,13 +97,14 @@ impl Both<'_> {
     ) {
         let BranchTape { head, parts: [parts, _], .. } = tape;
         split(d, self.widths(), parts);
-        self.values.reverse(theta, &parts[1], None, out, head);
-        self.policy.reverse(theta, &parts[0], Some(&head.back_flat[0]), out, first);
+        self.values.reverse(level, theta, &parts[1], None, out, head);
+        self.policy.reverse(level, theta, &parts[0], Some(&head.back_flat[0]), out, first);
     }
 
     /// [`Head::reverse_tangent`] of both.
     pub fn reverse_tangent<F: Real>(
         &self,
+        level: Level,
         theta: &[F],
         dot: Option<&[F]>,
         [d, d_dot]: [&[F]; 2],
@@ -114,8 +115,8 @@ impl Both<'_> {
         let BranchTape { head, parts: [parts, dots], .. } = tape;
         split(d, self.widths(), parts);
         split(d_dot, self.widths(), dots);
-        self.values.reverse_tangent(theta, dot, [&parts[1], &dots[1]], None, out, head);
+        self.values.reverse_tangent(level, theta, dot, [&parts[1], &dots[1]], None, out, head);
         let more = Some([head.back_flat[0].as_slice(), head.back_flat[1].as_slice()]);
-        self.policy.reverse_tangent(theta, dot, [&parts[0], &dots[0]], more, out, first);
+        self.policy.reverse_tangent(level, theta, dot, [&parts[0], &dots[0]], more, out, first);
     }
 }

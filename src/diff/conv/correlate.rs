@@ -195,6 +195,9 @@ unsafe fn step<F: Real, L: Lanes, const V: usize, const S: usize>(
         }
         widths!(21, 10, 5, 2, 1);
     } else if L::WIDE {
+        if left == 8 || left == 16 {
+            widths!(8);
+        }
         widths!(10, 5, 2, 1);
     } else {
         widths!(6, 3, 1);

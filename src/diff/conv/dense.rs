@@ -11,32 +11,49 @@ const DEPTH: usize = 128;
 /// Columns of a panel.
 const COLUMNS: usize = 32;
 
-/// Scratch memory of [`dense`].
+/// The weights of a layer as [`dense`] reads them, and scratch memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Panels<F> {
-    panel: Vec<F>,
+    panels: Vec<F>,
     edge: Vec<F>,
+}
+
+/// The weights of a call of [`dense`].
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a, F> {
+    /// `[inputs, outputs]`, row-major.
+    Matrix(&'a [F]),
+    /// The same, whose panels stay.
+    Kept(&'a [F]),
+    /// The panels that stayed from the last call, which had these sizes.
+    Panels,
 }
 
 /// `out <- finish(x w)` with x `[rows, inputs]`, w `[inputs, outputs]`, out and mask `[rows, outputs]`, all row-major.
 ///
+/// Laying out a large matrix costs more than its product with a few rows: who has several batches for one matrix does it once.
 /// A row's result does not depend on the number of rows: each is summed in order within [`DEPTH`] inputs, then over those.
 pub(super) fn dense<F: Real>(
     level: Level,
     [rows, inputs, outputs]: [usize; 3],
     x: &[F],
-    w: &[F],
+    w: Source<'_, F>,
     finish: Finish<'_, F>,
     out: &mut [F],
-    scratch: &mut Panels<F>,
+    memory: &mut Panels<F>,
 ) {
     debug_assert!(!finish.accumulate, "sums are masked as a whole");
-    let Panels { panel, edge } = scratch;
-    for k in (0..inputs).step_by(DEPTH) {
+    let Panels { panels, edge } = memory;
+    let stripe = DEPTH * outputs.next_multiple_of(BLOCK);
+    let (stripes, step) = if let Source::Matrix(_) = w { (1, 0) } else { (inputs.div_ceil(DEPTH), stripe) };
+    let all = sized(panels, stripes * stripe);
+    for (number, k) in (0..inputs).step_by(DEPTH).enumerate() {
         let depth = DEPTH.min(inputs - k);
+        let panels = &mut all[number * step..][..stripe];
         // the weights of these inputs lie together: reading them in order is what a few rows spend most of their time on
-        let panels = sized(panel, DEPTH * outputs.next_multiple_of(BLOCK));
-        pack(&w[k * outputs..][..depth * outputs], outputs, panels);
+        if let Source::Matrix(w) | Source::Kept(w) = w {
+            pack(&w[k * outputs..][..depth * outputs], outputs, panels);
+        }
         let last = k + depth == inputs;
         let window = |start: usize, pixel: usize, channels: usize| Window {
             size: [1, rows],

@@ -3,8 +3,9 @@
 use super::super::kernels::add_rows;
 use super::super::matmul;
 use super::super::tape::{sized, zeroed};
+use super::back::back;
 use super::correlate::Finish;
-use super::dense::{Panels, dense};
+use super::dense::{Panels, Source, dense};
 use super::simd::Level;
 use crate::math::real::Real;
 use std::ops::Range;
@@ -41,7 +42,9 @@ pub(super) struct HeadTape<F> {
     pub back_flat: [Vec<F>; 2],
     /// Gradient by the hidden bias, and its tangent.
     pub bias_gradient: [Vec<F>; 2],
-    panels: Panels<F>,
+    /// Panels of the two weight matrices, kept from one pass over the same parameters to the next; of a direction's.
+    panels: [Panels<F>; 2],
+    moving: Panels<F>,
     narrow: Vec<F>,
 }
 
@@ -70,33 +73,36 @@ impl Head {
         }
     }
 
-    /// Hidden layer and outputs of these rows.
+    /// Hidden layer and outputs of these rows, with the parameters of the rows before them.
     pub fn forward<F: Real>(&self, level: Level, theta: &[F], rows: Range<usize>, tape: &mut HeadTape<F>) {
-        let HeadTape { flat, hidden, output, bias: [bias, _], panels, .. } = tape;
+        let HeadTape { flat, hidden, output, bias: [bias, _], panels: [panels, out_panels], .. } = tape;
+        let [weight, out_weight] = [&self.weight, &self.out_weight]
+            .map(|place| if rows.start == 0 { Source::Kept(&theta[place.clone()]) } else { Source::Panels });
         let part = |n: usize| rows.start * n..rows.end * n;
         let hidden = &mut hidden[part(self.hidden)];
         let finish = Finish { bias: Some(bias), relu: true, ..Finish::default() };
         let shape = [rows.len(), self.inputs, self.hidden];
-        dense(level, shape, &flat[part(self.inputs)], &theta[self.weight.clone()], finish, hidden, panels);
+        dense(level, shape, &flat[part(self.inputs)], weight, finish, hidden, panels);
         let finish = Finish { bias: Some(&theta[self.out_bias.clone()]), ..Finish::default() };
         let shape = [rows.len(), self.hidden, self.outputs];
-        dense(level, shape, hidden, &theta[self.out_weight.clone()], finish, &mut output[part(self.outputs)], panels);
+        dense(level, shape, hidden, out_weight, finish, &mut output[part(self.outputs)], out_panels);
     }
 
     /// Tangents of hidden layer and outputs from those of the features (if they have any), the parameters and the bias.
     ///
     /// Of the first `rows` rows.
-    pub fn tangent<F: Real>(&self, level: Level, theta: &[F], dot: Option<&[F]>, rows: usize, tape: &mut HeadTape<F>) {
-        let HeadTape { flat, hidden, output_dot, bias: [_, bias_dot], flat_dot, hidden_dot, panels, .. } = tape;
+    pub fn tangent<F: Real>(&self, level: Level, dot: Option<&[F]>, rows: usize, tape: &mut HeadTape<F>) {
+        let HeadTape { flat, hidden, output_dot, bias: [_, bias_dot], flat_dot, hidden_dot, panels, moving, .. } = tape;
+        let [panels, out_panels] = panels;
         let shape = [rows, self.inputs, self.hidden];
         let (flat, hidden) = (&flat[..rows * self.inputs], &hidden[..rows * self.hidden]);
         let all = sized(hidden_dot, rows * self.hidden);
         match dot {
             Some(dot) => {
                 let first = Finish { bias: Some(bias_dot), ..Finish::default() };
-                dense(level, shape, flat, &dot[self.weight.clone()], first, all, panels);
+                dense(level, shape, flat, Source::Matrix(&dot[self.weight.clone()]), first, all, moving);
                 let second = Finish { onto: true, mask: Some(hidden), ..Finish::default() };
-                dense(level, shape, flat_dot, &theta[self.weight.clone()], second, all, panels);
+                dense(level, shape, flat_dot, Source::Panels, second, all, panels);
             }
             None => {
                 for (row, hidden) in all.chunks_exact_mut(self.hidden).zip(hidden.chunks_exact(self.hidden)) {
@@ -108,16 +114,24 @@ impl Head {
         }
         let shape = [rows, self.hidden, self.outputs];
         let out = sized(output_dot, rows * self.outputs);
-        dense(level, shape, all, &theta[self.out_weight.clone()], Finish::default(), out, panels);
+        dense(level, shape, all, Source::Panels, Finish::default(), out, out_panels);
         if let Some(dot) = dot {
             let finish = Finish { bias: Some(&dot[self.out_bias.clone()]), onto: true, ..Finish::default() };
-            dense(level, shape, hidden, &dot[self.out_weight.clone()], finish, out, panels);
+            dense(level, shape, hidden, Source::Matrix(&dot[self.out_weight.clone()]), finish, out, moving);
         }
     }
 
     /// Adds the gradients of the dense parameters (not the bias's: it stays in the tape) and leaves the features' cotangents. The
     /// cotangents `d` are of the first rows, as many as they fill; `more` are the hidden layer's, of what else reads it.
-    pub fn reverse<F: Real>(&self, theta: &[F], d: &[F], more: Option<&[F]>, out: &mut [F], tape: &mut HeadTape<F>) {
+    pub fn reverse<F: Real>(
+        &self,
+        level: Level,
+        theta: &[F],
+        d: &[F],
+        more: Option<&[F]>,
+        out: &mut [F],
+        tape: &mut HeadTape<F>,
+    ) {
         let rows = &(d.len() / self.outputs);
         let HeadTape { flat, hidden, back_hidden: [dh, _], back_flat: [dx, _], bias_gradient: [db, _], narrow, .. } =
             tape;
@@ -132,12 +146,13 @@ impl Head {
         add_rows(dh, zeroed(db, self.hidden));
         matmul::tn_add([*rows, self.inputs, self.hidden], flat, dh, &mut out[self.weight.clone()], narrow);
         let dx = sized(dx, *rows * self.inputs);
-        matmul::nt([*rows, self.hidden, self.inputs], dh, &theta[self.weight.clone()], dx, false, narrow);
+        back(level, [*rows, self.hidden, self.inputs], dh, &theta[self.weight.clone()], dx, false, narrow);
     }
 
     /// Tangent of [`Head::reverse`], after [`Head::tangent`] in the same direction.
     pub fn reverse_tangent<F: Real>(
         &self,
+        level: Level,
         theta: &[F],
         dot: Option<&[F]>,
         [d, d_dot]: [&[F]; 2],
@@ -162,11 +177,11 @@ impl Head {
         matmul::tn_add(wide, hidden, d_dot, &mut out[self.out_weight.clone()], narrow);
         add_rows(d_dot, &mut out[self.out_bias.clone()]);
         let (dh, eh) = (sized(dh, *rows * self.hidden), sized(eh, *rows * self.hidden));
-        let back = [*rows, self.outputs, self.hidden];
-        matmul::nt(back, d, &theta[self.out_weight.clone()], dh, false, narrow);
-        matmul::nt(back, d_dot, &theta[self.out_weight.clone()], eh, false, narrow);
+        let shape = [*rows, self.outputs, self.hidden];
+        matmul::nt(shape, d, &theta[self.out_weight.clone()], dh, false, narrow);
+        matmul::nt(shape, d_dot, &theta[self.out_weight.clone()], eh, false, narrow);
         if let Some(dot) = dot {
-            matmul::nt(back, d, &dot[self.out_weight.clone()], eh, true, narrow);
+            matmul::nt(shape, d, &dot[self.out_weight.clone()], eh, true, narrow);
         }
         add(dh, more.map(|m| m[0]));
         add(eh, more.map(|m| m[1]));
@@ -177,12 +192,12 @@ impl Head {
         let deep = [*rows, self.inputs, self.hidden];
         matmul::tn_add(deep, flat, eh, &mut out[self.weight.clone()], narrow);
         let (dx, ex) = (sized(dx, *rows * self.inputs), sized(ex, *rows * self.inputs));
-        let back = [*rows, self.hidden, self.inputs];
-        matmul::nt(back, dh, &theta[self.weight.clone()], dx, false, narrow);
-        matmul::nt(back, eh, &theta[self.weight.clone()], ex, false, narrow);
+        let shape = [*rows, self.hidden, self.inputs];
+        back(level, shape, dh, &theta[self.weight.clone()], dx, false, narrow);
+        back(level, shape, eh, &theta[self.weight.clone()], ex, false, narrow);
         if let Some(dot) = dot {
             matmul::tn_add(deep, flat_dot, dh, &mut out[self.weight.clone()], narrow);
-            matmul::nt(back, dh, &dot[self.weight.clone()], ex, true, narrow);
+            back(level, shape, dh, &dot[self.weight.clone()], ex, true, narrow);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! values may have a hidden layer of their own above that (`branch`).
 //! Everything is linear or piecewise so, hence the tangent of the reverse pass is exact except on a kink.
 
+mod back;
 mod branch;
 mod correlate;
 mod dense;

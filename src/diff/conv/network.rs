@@ -266,8 +266,8 @@ impl<F: Real> Network<F> for ConvNet {
         let used = cotangents.iter().rposition(|d| *d != F::zero()).map_or(0, |i| i / width + 1);
         let cotangents = &cotangents[..used * width];
         match self.both() {
-            Some(both) => both.reverse(at.theta, cotangents, out.theta, head, branch),
-            None => self.head.reverse(at.theta, cotangents, None, out.theta, head),
+            Some(both) => both.reverse(self.level, at.theta, cotangents, out.theta, head, branch),
+            None => self.head.reverse(self.level, at.theta, cotangents, None, out.theta, head),
         }
         images.prepare_reverse(&self.plan, false, false);
         let n = self.head.inputs;
@@ -310,14 +310,14 @@ impl<F: Real> Network<F> for ConvNet {
         if self.branch.is_none() {
             self.embedding.shift_tangent(at.theta, at.condition, along, bias, embedding);
         }
-        self.head.tangent(self.level, at.theta, along.theta, rows, head);
+        self.head.tangent(self.level, along.theta, rows, head);
         if let Some(both) = self.both() {
             let bias = zeroed(&mut branch.head.bias[1], both.values.hidden);
             if let Some(dot) = along.theta {
                 bias.copy_from_slice(&dot[both.values.bias.clone()]);
             }
             self.embedding.shift_tangent(at.theta, at.condition, along, bias, embedding);
-            both.tangent(self.level, at.theta, along.theta, rows, head, branch);
+            both.tangent(self.level, along.theta, rows, head, branch);
         }
     }
 
@@ -337,8 +337,8 @@ impl<F: Real> Network<F> for ConvNet {
         let ConvTape { images, head, branch, embedding, .. } = tape;
         self.check(at, head.rows);
         match self.both() {
-            Some(both) => both.reverse_tangent(at.theta, along.theta, cotangents, out.theta, head, branch),
-            None => self.head.reverse_tangent(at.theta, along.theta, cotangents, None, out.theta, head),
+            Some(both) => both.reverse_tangent(self.level, at.theta, along.theta, cotangents, out.theta, head, branch),
+            None => self.head.reverse_tangent(self.level, at.theta, along.theta, cotangents, None, out.theta, head),
         }
         let (n, moving) = (self.head.inputs, along.theta.is_some());
         images.prepare_reverse(&self.plan, true, moving);

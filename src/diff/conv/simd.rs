@@ -86,6 +86,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn fma(self, a: Self, b: Self) -> Self;
     /// Sum.
     unsafe fn add(self, other: Self) -> Self;
+    /// Sum of the elements, in halves.
+    unsafe fn sum(self) -> Self::E;
     /// Elements below `floor` replaced by it; NaN stays.
     unsafe fn at_least(self, floor: Self) -> Self;
     /// Elements where `mask > 0`, otherwise 0.
@@ -159,6 +161,10 @@ impl<F: Real> Lanes for Portable<F> {
         Portable(std::array::from_fn(|i| self.0[i] + other.0[i]))
     }
     #[inline(always)]
+    unsafe fn sum(self) -> F {
+        (self.0[0] + self.0[2]) + (self.0[1] + self.0[3])
+    }
+    #[inline(always)]
     unsafe fn at_least(self, floor: Self) -> Self {
         Portable(std::array::from_fn(|i| if self.0[i] < floor.0[i] { floor.0[i] } else { self.0[i] }))
     }
@@ -190,8 +196,31 @@ mod x86 {
         unsafe { kernel.run::<L>() }
     }
 
+    /// # Safety
+    /// The CPU must have AVX2.
+    #[inline(always)]
+    unsafe fn sum_of_8(x: __m256) -> f32 {
+        // SAFETY: the instructions are there by the caller's promise.
+        unsafe {
+            let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+        }
+    }
+
+    /// # Safety
+    /// The CPU must have AVX2.
+    #[inline(always)]
+    unsafe fn sum_of_4(x: __m256d) -> f64 {
+        // SAFETY: the instructions are there by the caller's promise.
+        unsafe {
+            let x = _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd::<1>(x));
+            _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)))
+        }
+    }
+
     macro_rules! lanes {
-        ($name:ident, $vector:ty, $e:ty, $n:expr, $wide:expr, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $max:ident, |$x:ident, $m:ident| $keep:expr) => {
+        ($name:ident, $vector:ty, $e:ty, $n:expr, $wide:expr, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $sum:ident, $max:ident, |$x:ident, $m:ident| $keep:expr) => {
             #[derive(Clone, Copy)]
             pub struct $name($vector);
             // SAFETY (all methods): the trait's contract gives the instructions and valid pointers.
@@ -220,6 +249,10 @@ mod x86 {
                     $name(unsafe { $add(self.0, other.0) })
                 }
                 #[inline(always)]
+                unsafe fn sum(self) -> $e {
+                    unsafe { $sum(self.0) }
+                }
+                #[inline(always)]
                 unsafe fn at_least(self, floor: Self) -> Self {
                     // The instruction gives its second operand where one is NaN.
                     $name(unsafe { $max(floor.0, self.0) })
@@ -244,6 +277,7 @@ mod x86 {
         _mm512_storeu_ps,
         _mm512_fmadd_ps,
         _mm512_add_ps,
+        _mm512_reduce_add_ps,
         _mm512_max_ps,
         |x, m| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(m, _mm512_setzero_ps()), x)
     );
@@ -258,6 +292,7 @@ mod x86 {
         _mm512_storeu_pd,
         _mm512_fmadd_pd,
         _mm512_add_pd,
+        _mm512_reduce_add_pd,
         _mm512_max_pd,
         |x, m| _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(m, _mm512_setzero_pd()), x)
     );
@@ -272,6 +307,7 @@ mod x86 {
         _mm256_storeu_ps,
         _mm256_fmadd_ps,
         _mm256_add_ps,
+        sum_of_8,
         _mm256_max_ps,
         |x, m| _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(m, _mm256_setzero_ps()), x)
     );
@@ -286,6 +322,7 @@ mod x86 {
         _mm256_storeu_pd,
         _mm256_fmadd_pd,
         _mm256_add_pd,
+        sum_of_4,
         _mm256_max_pd,
         |x, m| _mm256_and_pd(_mm256_cmp_pd::<_CMP_GT_OQ>(m, _mm256_setzero_pd()), x)
     );

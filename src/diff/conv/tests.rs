@@ -1,7 +1,8 @@
 //! The kernels on random shapes: every vector width against the sums written out, and pooling against its definition.
 
+use super::back::back;
 use super::correlate::{Finish, Walk, Window, correlate};
-use super::dense::{Panels, dense};
+use super::dense::{Panels, Source, dense};
 use super::outer::outer;
 use super::pixels::{from_bytes, pool, pool_back, pool_tangent};
 use super::plan::{BLOCK, Grid};
@@ -136,12 +137,57 @@ fn dense_layers_match_their_sums_at_every_width() {
             });
             let exact: Vec<f64> = exact.collect();
             for level in Level::available() {
-                let mut out = before.clone();
-                dense(level, [rows, inputs, outputs], &x, &w, finish, &mut out, &mut Panels::default());
+                let mut memory = Panels::default();
+                let mut run = |source| {
+                    let mut out = before.clone();
+                    dense(level, [rows, inputs, outputs], &x, source, finish, &mut out, &mut memory);
+                    out
+                };
+                let out = run(Source::Matrix(&w));
                 assert!(close(&out, &exact, inputs), "{level:?} {rows} {inputs} {outputs}");
+                assert_eq!([run(Source::Kept(&w)), run(Source::Panels)], [out.clone(), out]);
             }
         }
     }
+}
+
+fn cotangents_of_inputs<F: Real>(rng: &mut Rng) {
+    for [rows, outputs, inputs] in [[1, 16, 1], [4, 32, 6], [7, 48, 23], [5, 64, 5], [3, 7, 20], [2, 20, 9]] {
+        let (d, w) = (draw::<F>(rng, rows * outputs), draw::<F>(rng, inputs * outputs));
+        let before = draw::<F>(rng, rows * inputs);
+        for accumulate in [false, true] {
+            let exact = (0..rows * inputs).map(|o| {
+                let (r, i) = (o / inputs, o % inputs);
+                let sum = (0..outputs).map(|j| d[r * outputs + j].f64() * w[i * outputs + j].f64()).sum::<f64>();
+                sum + if accumulate { before[o].f64() } else { 0.0 }
+            });
+            let exact: Vec<f64> = exact.collect();
+            for level in Level::available() {
+                let mut out = before.clone();
+                back(level, [rows, outputs, inputs], &d, &w, &mut out, accumulate, &mut Vec::new());
+                assert!(close(&out, &exact, outputs), "{level:?} {rows} {outputs} {inputs}");
+                let mut last = before[(rows - 1) * inputs..].to_vec();
+                back(
+                    level,
+                    [1, outputs, inputs],
+                    &d[(rows - 1) * outputs..],
+                    &w,
+                    &mut last,
+                    accumulate,
+                    &mut Vec::new(),
+                );
+                let is_same = last == out[(rows - 1) * inputs..];
+                assert!(is_same || !outputs.is_multiple_of(16), "a row depends on the number of rows: {level:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cotangents_of_inputs_match_their_sums_at_every_width() {
+    let mut rng = Address::new(10, Purpose::Init).stream();
+    cotangents_of_inputs::<f32>(&mut rng);
+    cotangents_of_inputs::<f64>(&mut rng);
 }
 
 #[test]

@@ -157,7 +157,7 @@ mod tests {
             let wobble = 1.0 + 0.1 * f64::from(k % 3);
             let g = [[wobble, 0.0], [wobble, 1.0], [wobble, -1.0], [wobble, 0.0]];
             let out = [[wobble, 0.0], [-wobble, 0.0], [0.0, wobble], [0.0, -wobble]];
-            let of = |g: &[[f64; 2]; 4]| Products::of(&g.each_ref().map(|g| g.as_slice()), None);
+            let of = |g: &[[f64; 2]; 4]| Products::of(&g.each_ref().map(|g| g.as_slice()));
             let [inner, out] = [of(&g), of(&out)];
             let preconditioned = inner.clone().scaled(4.0);
             last = Some(gauge.take(&Measured { inner, preconditioned, out, meta: None, transitions: 8.0 }));

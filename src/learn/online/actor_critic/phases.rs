@@ -6,9 +6,9 @@ use super::pool::{Delivery, Pool, Published};
 use super::{Learner, Slot, Work};
 use crate::diff::{At, Network};
 use crate::estimator::online::{Contribution, Eta, Evaluation, Inner, OuterKl, Tunable, add_outer_gradient};
-use crate::math::real::Real;
+use crate::math::real::{Real, inner_product};
 use crate::math::targets::Targets;
-use crate::optim::Rule;
+use crate::optim::{self, Rule};
 use crate::policy::actor_critic::Heads;
 use crate::rollout::world::{Element, World};
 use rayon::prelude::*;
@@ -107,6 +107,45 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let Work { gradients, total, .. } = &mut self.work;
         sum_of(gradients, self.options.share(gradients.len()), total);
         [0, 1].map(|k| found.iter().map(|q| q[k]).sum::<f64>() / found.len() as f64)
+    }
+
+    /// `work.theta`, `work.inner` = the state after the step along `work.total`, `work.clipped` = what it took; returns the norm before
+    /// clipping, or nothing if a number is not finite.
+    ///
+    /// These vectors are larger than the caches: each is passed over once.
+    pub(super) fn inner_step(&mut self, rule: Rule) -> Option<f64> {
+        let (state, work) = (&self.state, &mut self.work);
+        let squares: Vec<f64> = work.total.par_chunks(CHUNK).map(|g| inner_product(g, g)).collect();
+        let norm = squares.iter().sum::<f64>().sqrt();
+        let scale = F::of(rule.clip.map_or(1.0, |limit| if norm > limit { limit / norm } else { 1.0 }));
+        work.inner.steps = state.inner.steps + 1;
+        let step = work.inner.steps;
+        let Work { inner: optim::State { first, second, .. }, clipped, theta, total, .. } = work;
+        let (mut first, mut second) = (first.chunks_mut(CHUNK), second.chunks_mut(CHUNK));
+        let moments: Vec<[&mut [F]; 2]> = theta
+            .chunks(CHUNK)
+            .map(|_| [first.next().unwrap_or_default(), second.next().unwrap_or_default()])
+            .collect();
+        let parts = theta.par_chunks_mut(CHUNK).zip(clipped.par_chunks_mut(CHUNK)).zip(moments).enumerate();
+        let is_finite: Vec<bool> = parts
+            .map(|(k, ((theta, clipped), [first, second]))| {
+                let start = k * CHUNK;
+                let of = |from: &[F], to: &mut [F]| to.copy_from_slice(&from[start..start + to.len()]);
+                for (c, g) in clipped.iter_mut().zip(&total[start..]) {
+                    *c = scale * *g;
+                }
+                of(&state.theta, theta);
+                if !first.is_empty() {
+                    of(&state.inner.first, first);
+                }
+                if !second.is_empty() {
+                    of(&state.inner.second, second);
+                }
+                rule.optimiser.ascend_part(step, [first, second], clipped, theta);
+                theta.iter().fold(true, |all, x| all & x.is_finite())
+            })
+            .collect();
+        (norm.is_finite() && !is_finite.contains(&false)).then_some(norm)
     }
 
     /// Outer gradients of some groups on the later unroll, at `work.theta`, into `work.ascents`; returns J' of these groups.

@@ -11,6 +11,7 @@ use crate::math::real::Real;
 use crate::math::targets::Target;
 use crate::optim::{self, Moving, Rule};
 use crate::rollout::world::{Element, World};
+use std::ops::Range;
 
 /// One inner step and what follows from it, before anything is committed; vectors are in the learner's working memory.
 pub(super) struct Move {
@@ -45,11 +46,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let seen = if self.options.stop_gradient && is_single { self.state.standing.seen } else { current };
         let is_stale = self.condition(seen) != self.condition(self.state.standing.seen);
         let quality = self.inner_gradient(&eta, seen, !self.options.stop_gradient || is_stale);
-        let norm = self.inner_step(rule);
-        let is_finite = |part: &[F]| part.iter().fold(true, |all, x| all & x.is_finite());
-        if !norm.is_finite() || !self.work.theta.chunks(1024).all(is_finite) {
-            return Err(Failed::Diverged { update });
-        }
+        let norm = self.inner_step(rule).ok_or(Failed::Diverged { update })?;
         self.collect(update, current).map_err(|why| Failed::Environment { update, why })?;
         let has_metric = self.state.inner.steps > 0 || self.state.inner.second.is_empty(); // fresh moments measure nothing
         let is_end = self.ends_window();
@@ -92,17 +89,8 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         (0..self.state.standing.logits.len()).map(of).collect()
     }
 
-    /// `work.theta`, `work.inner` = the state after the step along `work.total`; returns the norm before clipping.
-    pub(super) fn inner_step(&mut self, rule: Rule) -> f64 {
-        let work = &mut self.work;
-        work.clipped.copy_from_slice(&work.total);
-        work.theta.copy_from_slice(&self.state.theta);
-        work.inner.clone_from(&self.state.inner);
-        rule.apply(&mut work.inner, &mut work.clipped, &mut work.theta)
-    }
-
     /// Outer gradient of some groups together.
-    pub(super) fn mean_ascent(&self, groups: std::ops::Range<usize>) -> Vec<F> {
+    pub(super) fn mean_ascent(&self, groups: Range<usize>) -> Vec<F> {
         let mut u = vec![F::zero(); self.state.theta.len()];
         sum_of(&self.work.ascents[groups.clone()], self.options.share(groups.len()), &mut u);
         u
@@ -112,15 +100,14 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
     /// Jacobians of the later updates of a window, and the trace of earlier ones, are common to both, as theta' is.
     fn measure(&mut self, eta: &Eta, seen: [f64; 2], rule: Rule) -> Measured {
         let factor = self.options.per_transition().powi(2);
-        let of = |vectors: &[Vec<F>], root: Option<&[f64]>| {
-            let vectors: Vec<&[F]> = vectors.iter().map(Vec::as_slice).collect();
-            Products::of(&vectors, root).scaled(factor)
-        };
-        let root = rule.optimiser.root_preconditioner(&self.state.inner);
-        let inner = of(&self.work.gradients, None);
+        let gradients = slices(&self.work.gradients);
+        let inner = Products::of(&gradients).scaled(factor);
+        let moments = &self.state.inner;
+        let metric = |at: Range<usize>, p: &mut [f64]| rule.optimiser.preconditioner(moments, at, p);
+        let is_plain = moments.second.is_empty();
         let preconditioned =
-            if root.is_empty() { inner.clone() } else { of(&self.work.gradients, Some(root.as_slice())) };
-        let out = of(&self.work.ascents, None);
+            if is_plain { inner.clone() } else { Products::in_metric(&gradients, &metric).scaled(factor) };
+        let out = Products::of(&slices(&self.work.ascents)).scaled(factor);
         let tunables = self.options.tunables;
         let half = self.options.groups / 2;
         let meta = (!tunables.learned().is_empty()).then(|| {
@@ -245,4 +232,8 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         }
         [sum / n, above / n, lag / self.now.len() as f64]
     }
+}
+
+fn slices<F>(vectors: &[Vec<F>]) -> Vec<&[F]> {
+    vectors.iter().map(Vec::as_slice).collect()
 }
