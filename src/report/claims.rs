@@ -136,21 +136,20 @@ fn line(row: &Row) -> Vec<Entry> {
         None => Entry::none(3),
     };
     let count = |n: Option<u64>| n.map_or_else(|| Entry::none(1), |n| Entry::text(n.to_string()));
-    let unit = match row.repeats {
-        Some(_) => Entry::text(row.unit()),
-        None => Entry::none(1),
+    let repeats = match row.repeats {
+        Some(n) => Entry { shown: format!("{n} {}", row.unit()), full: vec![n.to_string(), row.unit().into()] },
+        None => Entry::none(2),
     };
     vec![
         Entry::text(row.number.to_string()),
         Entry::text(&row.claim),
         Entry::text(row.verdict.name()),
         margin,
-        Entry::text(row.parts.to_string()),
-        count(row.repeats),
-        unit,
-        count(row.needs_repeats),
-        Entry { shown: format!("{} %", 100.0 * row.confidence), full: vec![row.confidence.to_string()] },
         Entry::text(&row.evidence),
+        repeats,
+        count(row.needs_repeats),
+        Entry::text(row.parts.to_string()),
+        Entry { shown: format!("{} %", 100.0 * row.confidence), full: vec![row.confidence.to_string()] },
     ]
 }
 
@@ -166,12 +165,11 @@ fn table(dir: &ClaimsDir) -> Table {
             Column::plain("what is claimed", "claim"),
             Column::plain("verdict", "verdict"),
             Column::interval("margin", "margin"),
-            Column::plain("inequalities", "parts"),
-            Column::plain("n", "repeats"),
-            Column::plain("of", "unit"),
-            Column::plain("needed", "needs_repeats"),
-            Column::plain("confidence", "confidence"),
             Column::plain("evidence", "evidence"),
+            Column { shown: "n".into(), names: vec!["repeats".into(), "unit".into()] },
+            Column::plain("needed", "needs_repeats"),
+            Column::plain("inequalities", "parts"),
+            Column::plain("confidence", "confidence"),
         ],
         lines: dir.rows.iter().map(line).collect(),
     }
@@ -194,8 +192,8 @@ fn figure(dir: &ClaimsDir) -> Figure {
     for (style, verdict) in VERDICTS.into_iter().enumerate() {
         let own = || drawn.iter().enumerate().filter(|(_, (row, _))| row.verdict == verdict);
         let near = own().filter(|(_, (_, [y, _]))| *y < FAR).map(|(i, (_, [y, high]))| {
-            let y = y.max(-FAR);
-            Mark { interval: Some([(y - 1.0).max(-FAR), high.clamp(-FAR, FAR)]), ..Mark::bare(place(i), y) }
+            let interval = (*y > -FAR).then(|| [(y - 1.0).max(-FAR), high.min(FAR)]);
+            Mark { interval, ..Mark::bare(place(i), y.max(-FAR)) }
         });
         let far = own().filter(|(_, (_, [y, _]))| *y >= FAR).map(|(i, _)| Mark::bare(place(i), FAR));
         let one = |label: String, look, marks: Vec<Mark>| Series { label, style, look, marks };
@@ -217,7 +215,8 @@ fn figure(dir: &ClaimsDir) -> Figure {
         title: "How far each claim is from failing".into(),
         caption: format!(
             "Margin of the inequality that decides, in distances to the lower end of its interval. A claim holds above 1; it does not hold \
-             where the interval ends below 0; else it is not resolved. Triangles: more than {FAR}, where whiskers are cut too.{not_drawn}"
+             where the interval ends below 0; else it is not resolved. Triangles: more than {FAR}; \
+             points at -{FAR}: less; whiskers are cut at both.{not_drawn}"
         ),
         x: Axis {
             label: "claim".into(),

@@ -121,7 +121,10 @@ fn table_markup(table: &Table) -> Markup {
                 tbody {
                     @for line in &table.lines {
                         tr {
-                            @for entry in line { td.wide[entry.shown.chars().count() > WIDE] { (prose(&entry.shown)) } }
+                            @for entry in line {
+                                @if entry.shown.chars().count() > WIDE { td.wide { (prose(&entry.shown)) } }
+                                @else { td { (prose(&entry.shown)) } }
+                            }
                         }
                     }
                 }
