@@ -131,12 +131,14 @@ Examples:
   stillpoint watch runs/navigation-sgmrl-1-1 --once    how far is it?
   stillpoint watch runs/navigation-sgmrl-1-1 --plain --every 10 | tee log.txt
 
-Only reads the run directory. Without a terminal it prints lines (--plain) until the run ends, whatever way it ends.
+Only reads the run directory. Without a terminal it prints lines (--plain) until the run ends, whatever way it ends. Studies
+and claims of `bias` and runs of `lola` are followed as lines; `report` draws them.
 NO_COLOR=1 turns colours off.";
 const REPORT_EXAMPLES: &str = "\
 Examples:
   stillpoint report runs/navigation-sgmrl-1-1              writes runs/navigation-sgmrl-1-1/report/report.html
   stillpoint report runs/compare-bandits-1
+  stillpoint report claims                                 the table of `bias --claims --out claims`
   stillpoint report runs/a-1-1 runs/a-2-1 --out both       runs that differ by their seed only are one group with bands
 
 A half-written run or suite gives a partial report that says on top what is missing.";
@@ -303,7 +305,7 @@ struct Watch {
 
 #[derive(Args, Debug)]
 struct Report {
-    /// Directories of runs, suites or stationarity studies, or files of `gradient --json`
+    /// Directories of runs, suites, studies or claims, or files of `gradient --json`
     #[arg(value_name = "RUN_OR_SUITE", required = true)]
     inputs: Vec<PathBuf>,
     /// Directory of the report [default: `report` inside the run or suite]

@@ -1,5 +1,6 @@
 //! `check`: validates a configuration without running it and says what a run would do.
 
+mod bias;
 mod lola;
 mod online;
 
@@ -43,6 +44,12 @@ pub fn run(request: Request) -> Result<(), Failure> {
     if let Some(found) = lola::load(request.target.as_deref(), &overrides)? {
         if !request.quiet {
             std::io::stdout().lock().write_all(lola::report(&found).as_bytes())?;
+        }
+        return Ok(());
+    }
+    if let Some(found) = bias::load(request.target.as_deref(), &overrides)? {
+        if !request.quiet {
+            std::io::stdout().lock().write_all(bias::report(&found).as_bytes())?;
         }
         return Ok(());
     }

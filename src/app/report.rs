@@ -4,7 +4,7 @@ use super::failure::Failure;
 use crate::record::{self, Fault};
 use crate::report::input::{self, Input};
 use crate::report::page::{Page, Section};
-use crate::report::{bias, bias_study, draw, html, lola, online, stationarity, suite, train};
+use crate::report::{bias, bias_study, claims, draw, html, lola, online, stationarity, suite, train};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +83,7 @@ fn page(request: &Request, inputs: Vec<Input>) -> Page {
             Input::Suite(suite) => sections.push(vec![suite::section(&suite)]),
             Input::Stationarity(study) => sections.push(vec![stationarity::section(&study)]),
             Input::Bias(study) => sections.push(vec![bias_study::section(&study)]),
+            Input::Claims(table) => sections.push(vec![claims::section(&table)]),
             Input::Gradient(path, value) => sections.push(vec![bias::section(&path, &value)]),
             Input::Train(run) => {
                 hold(&mut places[0], &mut sections);

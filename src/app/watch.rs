@@ -7,6 +7,7 @@ mod plain;
 mod screen;
 mod series;
 mod source;
+mod study;
 mod text;
 mod view;
 
@@ -47,6 +48,9 @@ fn has_screen() -> bool {
 /// The directory holds no run, its files cannot be understood, or the terminal cannot be used.
 pub fn run(request: Request) -> Result<(), Failure> {
     let Request { run, plain, once, every, quiet } = request;
+    if let Some(study) = study::open(&run)? {
+        return study::follow(study, once, every, &mut std::io::stdout().lock());
+    }
     let mut model = Model { dir: run.display().to_string(), ..Model::default() };
     let mut source = Source::new(&run);
     let more = source.poll(&mut model)?; // what can be refused is refused before the terminal is taken

@@ -8,12 +8,13 @@ pub const EXAMPLES: &str = "\
 Examples:
   stillpoint check
   stillpoint check my.toml --set outer.tasks=40
+  stillpoint check comp-sample                 points and trajectories of a study of `bias`
   stillpoint check runs/navigation-sgmrl-1-1";
 
 #[derive(Args, Debug)]
 pub struct Check {
-    /// Configuration file of `train`, `online` or `lola`, name of a shipped one (online/NAME where both have it), or run
-    /// directory [default: navigation/sgmrl]
+    /// Configuration file of `train`, `online`, `lola` or `bias`, name of a shipped one (online/NAME where both have it), or
+    /// run directory [default: navigation/sgmrl]
     #[arg(value_name = "CONFIG|RUN")]
     target: Option<String>,
     /// Change one key, e.g. --set inner.alpha=0.05 (repeatable)

@@ -5,6 +5,7 @@
 
 pub mod bias;
 mod checks;
+pub mod claims;
 pub mod cost;
 pub mod explain;
 mod family;
@@ -121,6 +122,9 @@ pub fn parse(
     }
     if bias::is_own(&table) {
         return Err(origin.whole(bias::FOREIGN.into()));
+    }
+    if claims::is_own(&table) {
+        return Err(origin.whole(claims::FOREIGN.into()));
     }
     if lola::is_own(&table) {
         return Err(origin.whole(lola::FOREIGN.into()));

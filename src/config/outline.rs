@@ -29,8 +29,13 @@ pub fn read(text: &str, source: &str) -> Result<Outline, Error> {
     if super::online::is_own(&table) {
         return online(&table).map_err(|key| fail(key, "is missing; a resolved configuration has it".into()));
     }
-    if super::lola::is_own(&table) {
-        return Err(fail("", super::lola::FOREIGN.into()));
+    let foreign = [
+        (super::lola::is_own(&table), super::lola::FOREIGN),
+        (super::bias::is_own(&table), super::bias::FOREIGN),
+        (super::claims::is_own(&table), super::claims::FOREIGN),
+    ];
+    if let Some((_, why)) = foreign.iter().find(|(is_own, _)| *is_own) {
+        return Err(fail("", (*why).into()));
     }
     let raw = raw::Raw::from_table(table).map_err(|f| fail(&f.key, f.message))?;
     let missing = |key: &str| fail(key, "is missing; a resolved configuration has it".into());
@@ -100,5 +105,7 @@ mod tests {
         assert!(message("seed = 1\nname = \"x\"\n").contains("`family.name`"));
         assert!(message("seed = \"one\"\n").contains("`seed`"));
         assert!(message("seed = ").contains("TOML"));
+        assert!(message("repeats = 4\n").contains("study of `bias`"));
+        assert!(message("claims = \"liu-2022\"\n").contains("table of claims"));
     }
 }

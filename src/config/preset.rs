@@ -77,8 +77,13 @@ pub fn summary(text: &str) -> &str {
 
 /// The error for a CONFIG that is neither a file nor a preset.
 pub(crate) fn missing(name: &str) -> Error {
-    if super::online::shipped::text(name).is_some() {
-        return Error { source: name.to_string(), key: String::new(), message: super::online::FOREIGN.into() };
+    let foreign = [
+        (super::online::shipped::text(name), super::online::FOREIGN),
+        (super::lola::shipped::text(name), super::lola::FOREIGN),
+        (super::bias::shipped::text(name), super::bias::FOREIGN),
+    ];
+    if let Some((_, why)) = foreign.iter().find(|(text, _)| text.is_some()) {
+        return Error { source: name.to_string(), key: String::new(), message: (*why).into() };
     }
     let names = names();
     let what = if std::path::Path::new(name).is_dir() {

@@ -75,9 +75,7 @@ pub struct Judgement {
 /// Without a part.
 pub fn all_positive(parts: &[Part], confidence: f64) -> Judgement {
     assert!(!parts.is_empty(), "a claim has a part");
-    let normal = Normal::standard();
-    let (one, any) =
-        (normal.inverse_cdf(confidence), normal.inverse_cdf(1.0 - (1.0 - confidence) / parts.len() as f64));
+    let [one, any] = critical(parts.len(), confidence);
     let z: Vec<f64> = parts.iter().map(|p| p.z()).collect();
     if z.iter().all(|&z| z > one) {
         return Judgement { verdict: Verdict::Holds, factor: None };
@@ -88,6 +86,22 @@ pub fn all_positive(parts: &[Part], confidence: f64) -> Judgement {
     let needed = |z: f64| if z > 0.0 { (one / z).powi(2) } else { (any / z).powi(2) };
     let open = z.iter().filter(|&&z| z <= one).map(|&z| needed(z));
     Judgement { verdict: Verdict::NotResolved, factor: Some(open.fold(1.0, f64::max)) }
+}
+
+/// Standard errors by which a part must be above zero for itself, and below zero among `parts` for any of them.
+fn critical(parts: usize, confidence: f64) -> [f64; 2] {
+    let normal = Normal::standard();
+    [normal.inverse_cdf(confidence), normal.inverse_cdf(1.0 - (1.0 - confidence) / parts as f64)]
+}
+
+/// The part with the fewest standard errors, which decides, and its interval `[v - z_c e, v + z_b e]`: z_c of the one-sided test at
+/// `confidence`, z_b of the same after Bonferroni's correction. So [`all_positive`] holds just where the lower end is above zero, and does
+/// not just where the upper end is below. None if the decisive part has no number; ends that coincide where it is exact.
+pub fn decisive(parts: &[Part], confidence: f64) -> Option<(Part, [f64; 2])> {
+    let part = *parts.iter().min_by(|a, b| a.z().total_cmp(&b.z()))?;
+    let [one, any] = critical(parts.len(), confidence);
+    let interval = [part.value - one * part.error, part.value + any * part.error];
+    interval.iter().all(|x| x.is_finite()).then_some((part, interval))
 }
 
 /// Least-squares slope of `log y` over `log x`; NaN if a value is not positive.
@@ -167,6 +181,32 @@ mod tests {
         assert!(rate([0.0, 9.0, 9.0], Verdict::Holds, 0.95) < 0.05 + 0.009);
         assert!(rate([0.0, 9.0, 9.0], Verdict::Holds, 0.5) > 0.4);
         assert!(rate([3.0, 4.0, 4.0], Verdict::Holds, 0.95) > 0.8, "there is power");
+    }
+
+    /// The interval of the decisive part says what the verdict says, on random parts of which some are exact.
+    #[test]
+    fn the_decisive_interval_agrees_with_the_verdict() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut seen = [0; 3];
+        for i in 0..3000 {
+            let parts: Vec<Part> = (0..1 + i % 4)
+                .map(|k| {
+                    let z: f64 = StandardNormal.sample(&mut rng);
+                    part(1.5 + 2.0 * z, f64::from(u8::from(k != 3)))
+                })
+                .collect();
+            let (found, [low, high]) = decisive(&parts, 0.95).expect("finite");
+            assert!(parts.contains(&found) && low <= found.value && found.value <= high);
+            let said = match (low > 0.0, high < 0.0) {
+                (true, _) => Verdict::Holds,
+                (_, true) => Verdict::DoesNotHold,
+                _ => Verdict::NotResolved,
+            };
+            seen[said as usize] += 1;
+            assert_eq!(said, all_positive(&parts, 0.95).verdict, "{parts:?}");
+        }
+        assert!(seen.iter().all(|&n| n > 300), "{seen:?}");
+        assert_eq!(decisive(&[part(f64::NAN, 1.0)], 0.95), None);
     }
 
     #[test]

@@ -140,7 +140,12 @@ fn check(logged: &Logged, number: usize) -> Result<(), String> {
 /// # Errors
 /// The file is unreadable, or a line that is not the last is no row.
 pub fn read(dir: &Path) -> Result<Vec<Logged>, Fault> {
-    Tail::new(dir.join(rows::NAME), Format { what: "a row of a study of `bias`", parse, check }).all()
+    follow(dir).all()
+}
+
+/// The rows of the study in `dir` as they come.
+pub fn follow(dir: &Path) -> Tail<Logged> {
+    Tail::new(dir.join(rows::NAME), Format { what: "a row of a study of `bias`", parse, check })
 }
 
 /// A study that is being written.
@@ -170,9 +175,15 @@ impl Run {
     pub fn resume(session: Session) -> Result<(Run, Vec<Row>), Fault> {
         let logged = read(session.dir())?;
         let (length, elapsed) = logged.last().map_or((0, 0.0), |l| (l.end, l.seconds_since_start));
+        let run = Run::reopen(session, length, elapsed, logged.len() as u64)?;
+        Ok((run, logged.into_iter().map(|l| l.row).collect()))
+    }
+
+    /// Goes on behind the first `length` bytes of rows, of which there are `count`.
+    pub(super) fn reopen(session: Session, length: u64, elapsed: f64, count: u64) -> Result<Run, Fault> {
         let lines = Lines::reopen(&session.dir().join(rows::NAME), length)?;
-        Info::new(Status::Running, logged.len() as u64, None).write(session.dir())?;
-        Ok((Run { session, lines, elapsed }, logged.into_iter().map(|l| l.row).collect()))
+        Info::new(Status::Running, count, None).write(session.dir())?;
+        Ok(Run { session, lines, elapsed })
     }
 
     /// The directory.
@@ -189,7 +200,7 @@ impl Run {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn append(&mut self, row: &Row, seconds: &[(&str, f64)]) -> Result<(), Fault> {
+    pub fn append<R: Serialize>(&mut self, row: &R, seconds: &[(&str, f64)]) -> Result<(), Fault> {
         self.lines.append(row, seconds)?;
         self.lines.sync()
     }

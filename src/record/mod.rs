@@ -17,6 +17,7 @@
 
 pub mod bias;
 pub mod checkpoint;
+pub mod claims;
 pub mod events;
 pub mod file;
 pub mod gap;

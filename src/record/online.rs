@@ -66,6 +66,11 @@ pub(super) fn in_place(update: u64, number: usize) -> Result<(), String> {
     }
 }
 
+/// The rows of the run in `dir` as they come.
+pub fn follow<R: DeserializeOwned>(dir: &Path) -> Tail<Logged<R>> {
+    Tail::new(dir.join(rows::NAME), Format { what: "a row of an online run", parse, check })
+}
+
 /// Bytes that are read at a time.
 const PORTION: u64 = 1 << 22;
 
@@ -75,7 +80,7 @@ const PORTION: u64 = 1 << 22;
 /// # Errors
 /// The file is unreadable, or a line that is not the last is no row.
 pub fn last<R: DeserializeOwned>(dir: &Path, count: usize) -> Result<Vec<Logged<R>>, Fault> {
-    let mut tail = Tail::new(dir.join(rows::NAME), Format { what: "a row of an online run", parse, check });
+    let mut tail = follow(dir);
     let mut kept: VecDeque<Logged<R>> = VecDeque::new();
     loop {
         let news = tail.poll(PORTION)?;

@@ -7,6 +7,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 /// Lines of a table that are shown at once; longer tables are folded.
 const LONG: usize = 24;
 
+/// Characters of a cell beyond which it is wrapped.
+const WIDE: usize = 60;
+
 /// Style sheet. Drawings are made for white paper; in the dark their presentation attributes are overridden here.
 const STYLE: &str = include_str!("style.css");
 
@@ -117,7 +120,12 @@ fn table_markup(table: &Table) -> Markup {
                 thead { tr { @for column in &table.columns { th scope="col" { (column.shown) } } } }
                 tbody {
                     @for line in &table.lines {
-                        tr { @for entry in line { td { (prose(&entry.shown)) } } }
+                        tr {
+                            @for entry in line {
+                                @if entry.shown.chars().count() > WIDE { td.wide { (prose(&entry.shown)) } }
+                                @else { td { (prose(&entry.shown)) } }
+                            }
+                        }
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! What a path given to `report` holds, read as far as it is there.
 
 use super::bias_study::{self, BiasDir};
+use super::claims::{self, ClaimsDir};
 use super::lola::{self, LolaRun};
 use super::online::{self, OnlineRun};
 use super::stationarity::StudyDir;
@@ -25,6 +26,8 @@ pub enum Input {
     Stationarity(Box<StudyDir>),
     /// Directory of `bias`.
     Bias(Box<BiasDir>),
+    /// Directory of `bias --claims`.
+    Claims(Box<ClaimsDir>),
     /// File of `gradient --json`, by its path.
     Gradient(String, Box<Value>),
 }
@@ -58,6 +61,9 @@ pub fn read(path: &Path) -> Result<Input, Fault> {
         }
         if bias_study::is_study(path) {
             return Ok(Input::Bias(Box::new(BiasDir::read(path)?)));
+        }
+        if claims::is_table(path) {
+            return Ok(Input::Claims(Box::new(ClaimsDir::read(path)?)));
         }
         if online::is_run(path) {
             return Ok(Input::Online(Box::new(OnlineRun::read(path)?)));

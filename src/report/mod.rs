@@ -3,6 +3,7 @@
 pub mod axis;
 pub mod bias;
 pub mod bias_study;
+pub mod claims;
 pub mod comparison;
 pub mod curve;
 pub mod draw;

@@ -1,4 +1,4 @@
-//! `stillpoint bias` through the real binary: shipped studies, resumption, refusals, claims.
+//! `stillpoint bias` through the real binary: shipped studies, resumption, refusals, and what other commands make of studies.
 
 use crate::run_directory::{refuse, rows, stillpoint, succeed};
 use crate::source;
@@ -105,23 +105,75 @@ fn bad_studies_are_refused_by_key() {
     assert!(message.contains("study of `bias`"), "{message}");
 }
 
-/// The exact claims come out whatever the number of repeats; every claim has a verdict out of three.
+/// `check` says what a study would measure, `watch` where it stands, and other commands where it belongs.
 #[test]
-fn claims_have_verdicts() {
+fn other_commands_know_studies() {
     let dir = scratch();
-    let object: Value = serde_json::from_str(&succeed(dir.path(), "bias --claims --smoke --json -q")).expect("JSON");
-    let claims = object["claims"].as_array().expect("a list");
-    let verdict = |number: u64| {
-        let claim = claims.iter().find(|claim| claim["number"] == number).expect("there");
-        claim["verdict"].as_str().expect("a word").to_string()
-    };
-    for number in 1..=21 {
-        assert!(["holds", "does not hold", "not resolved"].contains(&verdict(number).as_str()), "{number}");
+    let text = succeed(dir.path(), "check comp-sample");
+    for part in [
+        "study comp-sample of `bias`",
+        "maml-rl, gamma 0.8",
+        "10 MDPs of 20 states and 5 actions",
+        "400 estimates",
+        "maml, dice",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
     }
-    for number in [6, 8, 12] {
-        assert_eq!(verdict(number), "holds", "{number} needs no repeats");
+    let plan = config::load("comp-sample", &Overrides::default()).expect("shipped");
+    assert!(text.contains(&format!("points       {}\n", plan.points.len())), "{text}");
+    assert!(succeed(dir.path(), "check bias/comp-sample --smoke").contains("4 estimates"));
+    assert!(refuse(dir.path(), "check comp-sample --set steps=0", 2).contains("key `steps[0]`"));
+    succeed(dir.path(), "bias comp-sample --smoke --out study -q");
+    let rows = rows(&dir.path().join("study"));
+    let sampled: u64 = rows.iter().map(|row| row["sampled"].as_u64().expect("a count")).sum();
+    let grouped = format!("{} {:03}", sampled / 1000, sampled % 1000);
+    let shown = if sampled < 1000 { sampled.to_string() } else { grouped };
+    let text = succeed(dir.path(), "check study");
+    assert!(text.contains(&format!("{shown} trajectories in total")), "{shown}: {text}");
+    for how in ["", "--once", "--plain"] {
+        let text = succeed(dir.path(), &format!("watch study {how}"));
+        let done = format!("finished, point {n}/{n}, 100 %", n = rows.len());
+        for part in ["comp-sample: bias of maml-rl on gmrl-mdps, seed 1", &done, "last:", "stillpoint report study"] {
+            assert!(text.contains(part), "{how}: {part}: {text}");
+        }
     }
-    let open = claims.iter().filter(|claim| claim["verdict"] == "not resolved" && claim["number"] != 21);
-    assert!(open.clone().count() > 0, "eight repeats resolve little");
-    assert!(open.clone().all(|claim| claim["needs_repeats"].is_u64()));
+    let text = std::fs::read_to_string(dir.path().join("study/metrics.jsonl")).expect("rows");
+    std::fs::write(dir.path().join("study/metrics.jsonl"), format!("{{}}\n{text}")).expect("writable");
+    assert!(refuse(dir.path(), "watch study", 2).contains("line 1 is not a row of a study"));
+    for (line, what) in [
+        ("train comp-sample", "`stillpoint bias` runs it"),
+        ("train ipd-exact", "`stillpoint lola` runs it"),
+        ("train comp-sampel", "neither a file nor a preset"),
+        ("evaluate study", "study of `bias`"),
+    ] {
+        let message = refuse(dir.path(), line, 2);
+        assert!(message.contains(what), "{line}: {message}");
+    }
+}
+
+/// A study is followed to its end, a line per point.
+#[test]
+fn a_growing_study_is_followed() {
+    let dir = scratch();
+    let mut measuring = stillpoint(dir.path(), "bias comp-sample -q --out study --set repeats=40")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let begun = std::time::Instant::now();
+    while !std::fs::read_to_string(dir.path().join("study/metrics.jsonl")).is_ok_and(|t| t.contains('\n')) {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "no rows");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let text = succeed(dir.path(), "watch study");
+    assert!(measuring.wait().expect("a child").success());
+    let total = rows(&dir.path().join("study")).len();
+    assert!(
+        text.ends_with("stillpoint report study\n") && text.contains(&format!("finished, point {total}/{total}")),
+        "{text}"
+    );
+    let seen: Vec<usize> = (text.lines().filter(|l| l.starts_with("point ")))
+        .map(|l| l["point ".len()..].split('/').next().expect("one").parse().expect("a number"))
+        .collect();
+    assert!(seen.windows(2).all(|pair| pair[1] == pair[0] + 1), "{text}");
+    assert!(seen.is_empty() || seen.last() == Some(&total), "{text}");
 }

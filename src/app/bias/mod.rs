@@ -1,19 +1,20 @@
 //! `bias`: bias and variance of sampled meta-gradients, point by point of a study.
 
 mod claims;
-mod table;
+pub(crate) mod table;
 
 use super::clock::Clock;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use crate::config::bias::{self as config, Plan, Point};
+use crate::config::claims::is_claims;
 use crate::config::{Overrides, tree};
 use crate::exact::kstep::{Chain, Oracle};
 use crate::learn::kstep::{HessianError, Sampling, Task};
 use crate::measure::bias::{Setting, measure, oracles, tasks};
 use crate::record::bias::{Row, Run};
-use crate::record::run::{self, Session, Status};
+use crate::record::run::{self, Opened, Session, Status};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -52,11 +53,19 @@ pub struct Request {
 /// # Errors
 /// A study or directory that cannot be used, interruption, or a system that refuses to write.
 pub fn run(request: Request) -> Result<(), Failure> {
-    if request.claims {
-        return claims::run(&request);
-    }
     let interrupt = Interrupt::listen(request.quiet)?;
-    let (plan, run, rows) = if request.resume { reopen(&request)? } else { begin(&request)? };
+    if request.claims && !request.resume {
+        return claims::begin(&request, &interrupt);
+    }
+    let (plan, run, rows) = if request.resume {
+        let (session, opened) = enter(&request)?;
+        if is_claims(&opened.config) {
+            return claims::resume(&request, &interrupt, session, &opened);
+        }
+        reopen(session, &opened, request.claims)?
+    } else {
+        begin(&request)?
+    };
     if !request.quiet && request.out.is_none() {
         let _ = writeln!(std::io::stderr(), "study directory {}", run.dir().display()); // a closed stderr must not end the study
     }
@@ -78,20 +87,26 @@ fn begin(request: &Request) -> Result<(Plan, Run, Vec<Row>), Failure> {
     Ok((plan, run, Vec::new()))
 }
 
-fn reopen(request: &Request) -> Result<(Plan, Run, Vec<Row>), Failure> {
+/// Locks the directory to go on with.
+fn enter(request: &Request) -> Result<(Session, Opened), Failure> {
     let Some(dir) = &request.out else {
         return Err(Failure::Usage("--resume needs --out DIR, the study to continue".into()));
     };
-    let (session, opened) = Session::resume(dir)?;
-    if !config::is_bias(&opened.config) {
-        return Err(Failure::Usage(format!("{}: is not the directory of a study of `bias`", dir.display())));
+    Ok(Session::resume(dir)?)
+}
+
+fn reopen(session: Session, opened: &Opened, as_claims: bool) -> Result<(Plan, Run, Vec<Row>), Failure> {
+    let refuse = |why: String| Err(Failure::Usage(format!("{}: {why}", opened.dir.display())));
+    match (config::is_bias(&opened.config), as_claims) {
+        (false, _) => return refuse("is not the directory of a study of `bias`".into()),
+        (true, true) => return refuse("is that of a study, not of a table of claims; leave out --claims".into()),
+        (true, false) => {}
     }
     let source = opened.config_path().display().to_string();
     let plan = config::parse(&opened.config, &source, tree::Format::Toml, Path::new("."), &Overrides::default())?;
     let (run, rows) = Run::resume(session)?;
     if rows.len() > plan.points.len() {
-        let why = format!("{} rows, but the study has {} points", rows.len(), plan.points.len());
-        return Err(Failure::Usage(format!("{}: {why}", dir.display())));
+        return refuse(format!("{} rows, but the study has {} points", rows.len(), plan.points.len()));
     }
     Ok((plan, run, rows))
 }

@@ -118,7 +118,17 @@ fn a_run_is_reported() {
     assert!(table.lines().nth(1).is_some_and(|line| line.starts_with("other,3,5,")), "{table}");
     let checked = scratch.run(&["check", "run"]);
     assert!(String::from_utf8_lossy(&checked.stdout).contains("look-ahead   1 step(s) of 0.3"), "{checked:?}");
-    for command in ["evaluate", "watch", "train", "online"] {
+    let watched = scratch.run(&["watch", "run"]);
+    let text = String::from_utf8_lossy(&watched.stdout);
+    for part in [
+        "ipd-sampled: ipd, 3 pairs, seed 1",
+        "finished, update 5/5",
+        "last:      reward per step -",
+        "stillpoint report run",
+    ] {
+        assert!(watched.status.success() && text.contains(part), "{part}: {text}");
+    }
+    for command in ["evaluate", "train", "online"] {
         let refused =
             scratch.run(&[command, if ["train", "online"].contains(&command) { "run/config.toml" } else { "run" }]);
         assert_eq!(refused.status.code(), Some(2), "{command}");

@@ -48,7 +48,7 @@ impl Evidence<'_> {
             let oracles = known.oracles(&plan, point, &tasks);
             match one(&plan, point, i as u64 + 1, &tasks, oracles, &|| self.interrupt.requested()) {
                 Some(row) => rows.push(row),
-                None => return Err(Failure::Interrupted("interrupted; no verdicts".into())),
+                None => return Err(Failure::Interrupted(super::STOPPED.into())),
             }
         }
         Ok(Rows { rows, repeats })

@@ -1,27 +1,23 @@
 //! Claims on the Hessian that an estimator implies: only the inner Jacobian is sampled, or an error is put into the exact one.
 
 use super::evidence::{Evidence, Rows, correlation, each, relative, squared};
-use super::{Claim, Part, judge, list, over_units, rising};
+use super::{Claim, Part, exact, judge, list, over_units, rising};
 use crate::app::failure::Failure;
 use crate::exact::discounted::Discounted;
 use crate::math::judgement::power;
 use crate::math::returns::mean;
 use crate::record::bias::Row;
 
-/// Claims 7 to 13.
-pub(super) fn claims(evidence: &Evidence<'_>, confidence: f64) -> Result<Vec<Claim>, Failure> {
+/// Claims 7, 9 and 13.
+pub(super) fn samples(evidence: &Evidence<'_>, confidence: f64) -> Result<Vec<Claim>, Failure> {
     let samples = evidence.study("hessian-samples", 400, &[])?;
+    Ok(vec![not_cured(&samples, confidence), unbiased(&samples, confidence), best_single(&samples, confidence)])
+}
+
+/// Claims 10 and 11.
+pub(super) fn steps(evidence: &Evidence<'_>, confidence: f64) -> Result<Vec<Claim>, Failure> {
     let steps = evidence.study("hessian-steps", 200, &[])?;
-    let mut claims = vec![
-        not_cured(&samples, confidence),
-        naive_is_zero()?,
-        unbiased(&samples, confidence),
-        lowest(&steps, confidence),
-        grows(&steps, confidence),
-        polynomial(evidence, confidence)?,
-    ];
-    claims.push(best_single(&samples, confidence));
-    Ok(claims)
+    Ok(vec![lowest(&steps, confidence), grows(&steps, confidence)])
 }
 
 /// Claim 7: at the most samples it is above nine tenths of that at the fewest.
@@ -42,7 +38,7 @@ fn not_cured(samples: &Rows, confidence: f64) -> Claim {
 }
 
 /// Claim 8, in closed form along a random path: E[H2] = sum_s d(s) sum_a pi(a | s) A(s, a) hess log pi(a | s).
-fn naive_is_zero() -> Result<Claim, Failure> {
+pub(super) fn naive_is_zero(_: &Evidence<'_>, confidence: f64) -> Result<Vec<Claim>, Failure> {
     let family =
         ::tasks::registry::build("gmrl-mdps", &serde_json::Map::new()).map_err(|e| Failure::Internal(e.to_string()))?;
     let gamma = family.gamma();
@@ -62,12 +58,8 @@ fn naive_is_zero() -> Result<Claim, Failure> {
     }
     let shown =
         format!("largest |d(s) E_a[A(s, a)]| on ten MDPs at random theta: {largest:.1e} (d Q up to {scale:.1})");
-    Ok(Claim::exact(
-        8,
-        "the expectation of the naive Hessian is zero for a table with exact baseline",
-        largest < 1e-12 * scale,
-        shown,
-    ))
+    let claim = "the expectation of the naive Hessian is zero for a table with exact baseline";
+    Ok(vec![exact(8, claim, largest < 1e-12 * scale, confidence, shown)])
 }
 
 /// Claim 9: |bias| below 5 % of the gradient's norm for both, by the upper end of the square's interval.
@@ -104,7 +96,7 @@ fn log_ratio(a: &Row, b: &Row) -> Part {
 fn lowest(steps: &Rows, confidence: f64) -> Claim {
     let at = |name: &str| steps.of("ele", name).into_iter().find(|row| row.steps == 2);
     let (Some(maml), Some(lvc), Some(loaded), Some(dice)) = (at("maml"), at("lvc"), at("loaded"), at("dice")) else {
-        return Claim::exact(10, "", false, "a row is missing".into());
+        return exact(10, "", false, confidence, "a row is missing".into());
     };
     let mut parts = vec![Part::difference(squared(maml), squared(lvc))];
     parts.extend([maml, loaded, dice].map(|other| log_ratio(other, lvc)));
@@ -144,7 +136,7 @@ fn grows(steps: &Rows, confidence: f64) -> Claim {
 }
 
 /// Claim 12: nothing is sampled, so MDPs are the units.
-fn polynomial(evidence: &Evidence<'_>, confidence: f64) -> Result<Claim, Failure> {
+pub(super) fn polynomial(evidence: &Evidence<'_>, confidence: f64) -> Result<Vec<Claim>, Failure> {
     let found = evidence.study("hessian-bias-steps", 2, &["hessian_error_spread=0"])?;
     let sizes = [0.5, 1.0, 2.0, 4.0];
     let exponents = |k: u64| -> Vec<f64> {
@@ -166,7 +158,7 @@ fn polynomial(evidence: &Evidence<'_>, confidence: f64) -> Result<Claim, Failure
         all.iter().map(|x| format!("{:.2}", mean(x))).collect::<Vec<_>>().join(" ")
     );
     let claim = "... like a polynomial of the Hessian's error whose degree grows with K";
-    Ok(judge(12, claim, &parts, confidence, found.repeats, shown))
+    Ok(vec![judge(12, claim, &parts, confidence, found.repeats, shown)])
 }
 
 /// Claim 13.

@@ -4,46 +4,85 @@ mod evidence;
 mod hessian;
 mod inner;
 mod lola;
+mod table;
 mod whole;
 
 use super::Request;
+use crate::app::clock::Clock;
 use crate::app::failure::Failure;
 use crate::app::interrupt::Interrupt;
-use crate::math::judgement::{Judgement, Part, Verdict, all_positive};
+use crate::config::claims::Plan;
+use crate::math::judgement::{Judgement, Part, Verdict, all_positive, decisive};
 use crate::math::returns::mean;
+use crate::record::bias::Run;
+use crate::record::claims::{self as record, Row as Claim};
+use crate::record::run::{self, Opened, Session, Status};
 use evidence::Evidence;
-use serde::Serialize;
-use serde_json::json;
-use std::fmt::Write as _;
 use std::io::Write as _;
 
-/// One claim and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Claim {
-    /// Number in the list of claims.
-    pub number: u32,
-    /// What is claimed.
-    pub claim: &'static str,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The numbers behind it.
-    pub evidence: String,
-    /// Where it is open: repeats per MDP (seeds, in the claims on LOLA) that would resolve it if the estimates stay as they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub needs_repeats: Option<u64>,
+/// What is said where nothing is kept.
+const STOPPED: &str = "interrupted; no verdicts (`--out DIR` keeps them as they are found)";
+
+/// Claims that are judged by the same evidence.
+struct Group {
+    numbers: &'static [u32],
+    judge: fn(&Evidence<'_>, f64) -> Result<Vec<Claim>, Failure>,
 }
 
-impl Claim {
-    fn judged(number: u32, claim: &'static str, judgement: Judgement, repeats: u64, evidence: String) -> Claim {
-        let needs_repeats = judgement.factor.map(|f| (f * repeats as f64).ceil().min(1e15) as u64);
-        Claim { number, claim, verdict: judgement.verdict, evidence, needs_repeats }
-    }
+/// Every claim, in the order of judging.
+const GROUPS: [Group; 13] = [
+    Group { numbers: &[1, 2], judge: inner::samples },
+    Group { numbers: &[3], judge: inner::alphas },
+    Group { numbers: &[4, 5, 6], judge: inner::steps },
+    Group { numbers: &[7, 9, 13], judge: hessian::samples },
+    Group { numbers: &[8], judge: hessian::naive_is_zero },
+    Group { numbers: &[10, 11], judge: hessian::steps },
+    Group { numbers: &[12], judge: hessian::polynomial },
+    Group { numbers: &[14, 15], judge: whole::parts },
+    Group { numbers: &[16], judge: whole::lirpg },
+    Group { numbers: &[20], judge: whole::recycled },
+    Group { numbers: &[17], judge: lola::tit_for_tat },
+    Group { numbers: &[18, 19], judge: lola::sampled },
+    Group { numbers: &[21], judge: lola::atari },
+];
 
-    /// A claim that is true or false without sampling.
-    fn exact(number: u32, claim: &'static str, holds: bool, evidence: String) -> Claim {
-        let verdict = if holds { Verdict::Holds } else { Verdict::DoesNotHold };
-        Claim { number, claim, verdict, evidence, needs_repeats: None }
+/// Judges all parts at once.
+fn judge(number: u32, claim: &str, parts: &[Part], confidence: f64, repeats: u64, evidence: String) -> Claim {
+    let Judgement { verdict, factor } = all_positive(parts, confidence);
+    let found = decisive(parts, confidence);
+    Claim {
+        number,
+        claim: claim.into(),
+        verdict,
+        confidence,
+        margin: found.map(|(part, _)| part.value),
+        margin_interval: found.map(|(_, interval)| interval),
+        parts: parts.len() as u64,
+        repeats: Some(repeats),
+        needs_repeats: factor.map(|f| needed(f, repeats)),
+        evidence,
     }
+}
+
+/// A claim that is true or false without sampling.
+fn exact(number: u32, claim: &str, holds: bool, confidence: f64, evidence: String) -> Claim {
+    Claim {
+        number,
+        claim: claim.into(),
+        verdict: if holds { Verdict::Holds } else { Verdict::DoesNotHold },
+        confidence,
+        margin: None,
+        margin_interval: None,
+        parts: 1,
+        repeats: None,
+        needs_repeats: None,
+        evidence,
+    }
+}
+
+/// `factor` times as many repeats.
+fn needed(factor: f64, repeats: u64) -> u64 {
+    (factor * repeats as f64).ceil().min(1e15) as u64
 }
 
 /// Every difference of neighbours in `values` (value, standard error), said to rise.
@@ -69,55 +108,95 @@ fn list(values: &[(f64, f64)]) -> String {
     shown.join(" ")
 }
 
-/// Runs the command.
+/// Runs the command from the first claim on.
 ///
 /// # Errors
-/// An option that has no use here, or interruption.
-pub(super) fn run(request: &Request) -> Result<(), Failure> {
-    let confidence = request.confidence.unwrap_or(0.95);
-    if !(0.5 < confidence && confidence < 1.0) {
-        return Err(Failure::Usage(format!("--confidence must be above 0.5 and below 1, found {confidence}")));
-    }
-    let interrupt = Interrupt::listen(request.quiet)?;
-    let seed = request.seed.unwrap_or(1);
-    let evidence = Evidence { seed, smoke: request.smoke, quiet: request.quiet, interrupt: &interrupt };
-    let mut claims = inner::claims(&evidence, confidence)?;
-    claims.extend(hessian::claims(&evidence, confidence)?);
-    claims.extend(whole::claims(&evidence, confidence)?);
-    claims.extend(lola::claims(&evidence, confidence)?);
-    claims.sort_by_key(|claim| claim.number);
-    let text = if request.json {
-        format!(
-            "{}\n",
-            json!({"program": "stillpoint", "version": env!("CARGO_PKG_VERSION"), "confidence": confidence, "seed": seed,
-                   "smoke": request.smoke, "claims": claims})
-        )
-    } else {
-        table(&claims, confidence, request.smoke)
+/// An option that has no use here, a directory that cannot be used, or interruption.
+pub(super) fn begin(request: &Request, interrupt: &Interrupt) -> Result<(), Failure> {
+    let plan = Plan::from_flags(request.seed, request.confidence, request.smoke).map_err(Failure::Usage)?;
+    let run = match &request.out {
+        Some(dir) => Some(Run::start(run::claim(dir, request.force)?, &plan.resolved())?),
+        None if request.force => {
+            return Err(Failure::Usage("--force replaces the table in --out DIR, which is not given".into()));
+        }
+        None => None,
     };
+    follow(request, interrupt, &plan, run, Vec::new())
+}
+
+/// Goes on with the table of a directory.
+///
+/// # Errors
+/// As [`begin`].
+pub(super) fn resume(
+    request: &Request,
+    interrupt: &Interrupt,
+    session: Session,
+    opened: &Opened,
+) -> Result<(), Failure> {
+    let plan = crate::config::claims::parse(&opened.config, &opened.config_path().display().to_string())?;
+    let (run, claims) = record::resume(session)?;
+    follow(request, interrupt, &plan, Some(run), claims)
+}
+
+/// Judges the claims that are missing, each written as it is found, and prints all.
+fn follow(
+    request: &Request,
+    interrupt: &Interrupt,
+    plan: &Plan,
+    mut run: Option<Run>,
+    mut claims: Vec<Claim>,
+) -> Result<(), Failure> {
+    let evidence = Evidence { seed: plan.seed, smoke: plan.smoke, quiet: request.quiet, interrupt };
+    let clock = Clock::start(run.as_ref().map_or(0.0, Run::elapsed));
+    for group in &GROUPS {
+        let is_open = |claims: &[Claim], number: u32| claims.iter().all(|claim| claim.number != number);
+        if !group.numbers.iter().any(|&number| is_open(&claims, number)) {
+            continue;
+        }
+        let lap = clock.lap();
+        let found = match (group.judge)(&evidence, plan.confidence) {
+            Ok(found) => found,
+            Err(failure) => return Err(stop(run, claims.len(), failure)),
+        };
+        for claim in found.into_iter().filter(|claim| is_open(&claims, claim.number)).collect::<Vec<_>>() {
+            if let Some(run) = &mut run {
+                run.append(&claim, &clock.columns(&lap))?;
+            }
+            evidence.tell(&format!("claim {} {}", claim.number, claim.verdict.name()));
+            claims.push(claim);
+        }
+    }
+    if let Some(run) = run {
+        run.close(Status::Finished, claims.len() as u64)?;
+    }
+    claims.sort_by_key(|claim| claim.number);
+    let text = if request.json { table::json(&claims, plan)? } else { table::text(&claims, plan) };
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
 }
 
-fn table(claims: &[Claim], confidence: f64, smoke: bool) -> String {
-    let mut out =
-        format!("Claims on meta-gradients (Liu et al. 2022), each at {} % confidence\n\n", confidence * 100.0);
-    if smoke {
-        out += "--smoke: too few repeats to say much\n\n";
+/// Writes down how the judging ended, and says how to go on.
+fn stop(run: Option<Run>, done: usize, failure: Failure) -> Failure {
+    let Some(run) = run else { return failure };
+    let dir = run.dir().display().to_string();
+    let total = crate::config::claims::CLAIMS;
+    match (run.close(Status::Interrupted, done as u64), failure) {
+        (Err(fault), _) => fault.into(),
+        (Ok(()), Failure::Interrupted(_)) => Failure::Interrupted(format!(
+            "interrupted after {done} of {total} claims, which are kept; go on with: stillpoint bias --resume --out {dir}"
+        )),
+        (Ok(()), other) => other,
     }
-    for claim in claims {
-        let _ = writeln!(out, "{:>2}  {:<13}  {}", claim.number, claim.verdict.name(), claim.claim);
-        let _ = writeln!(out, "{:19}{}", "", claim.evidence);
-        if let Some(n) = claim.needs_repeats {
-            let unit = if (17..=19).contains(&claim.number) { "seeds" } else { "repeats per MDP" };
-            let _ = writeln!(out, "{:19}would need about {n} {unit}, if the estimates stay as they are", "");
-        }
-    }
-    out += "\nTen fixed MDPs (LOLA: ten seeds, value tables fitted to rewards as published); sampling errors are those of the repeats on\nthem. A claim of several parts holds if each part passes a one-sided test\n\
-            at this level, and does not if one fails after Bonferroni's correction. Bias: root of the debiased square over the gradient's norm.\n";
-    out
 }
 
-/// Judges all parts at once.
-fn judge(number: u32, claim: &'static str, parts: &[Part], confidence: f64, repeats: u64, evidence: String) -> Claim {
-    Claim::judged(number, claim, all_positive(parts, confidence), repeats, evidence)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_claim_belongs_to_one_group() {
+        let mut numbers: Vec<u32> = GROUPS.iter().flat_map(|group| group.numbers).copied().collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=crate::config::claims::CLAIMS as u32).collect::<Vec<_>>());
+    }
 }

@@ -10,15 +10,14 @@ use crate::record::bias::Row;
 /// Entries of a gradient on the ten MDPs: 20 states, 5 actions.
 const ENTRIES: f64 = 100.0;
 
-/// Claims 14, 15, 16 and 20.
-pub(super) fn claims(evidence: &Evidence<'_>, confidence: f64) -> Result<Vec<Claim>, Failure> {
+/// Claims 14 and 15.
+pub(super) fn parts(evidence: &Evidence<'_>, confidence: f64) -> Result<Vec<Claim>, Failure> {
     let parts = evidence.study(
         "decompose",
         200,
         &["trajectories=[8, 32, 128]", "tags=[\"eel\", \"lee\", \"ele\", \"lll\"]"],
     )?;
-    let (ordering, source) = (ordering(&parts, confidence), largest_source(&parts, confidence));
-    Ok(vec![ordering, source, lirpg(evidence, confidence)?, recycled(evidence, confidence)?])
+    Ok(vec![ordering(&parts, confidence), largest_source(&parts, confidence)])
 }
 
 fn at(rows: &Rows, tag: &str, estimator: &str, n: u64) -> (f64, f64) {
@@ -70,7 +69,7 @@ fn largest_source(rows: &Rows, confidence: f64) -> Claim {
 }
 
 /// Claim 16.
-fn lirpg(evidence: &Evidence<'_>, confidence: f64) -> Result<Claim, Failure> {
+pub(super) fn lirpg(evidence: &Evidence<'_>, confidence: f64) -> Result<Vec<Claim>, Failure> {
     let found = evidence.study("lirpg-step", 200, &["trajectories=64"])?;
     let (maml, lvc) = (found.of("ele", "maml"), found.of("ele", "lvc"));
     let same = |a: &Row, b: &Row| (a.corr - b.corr).abs();
@@ -84,7 +83,7 @@ fn lirpg(evidence: &Evidence<'_>, confidence: f64) -> Result<Claim, Failure> {
         list(&each(&lvc, correlation))
     );
     let claim = "LIRPG: maml and lvc are the same with one inner step, and lvc is better with more";
-    Ok(judge(16, claim, &parts, confidence, found.repeats, shown))
+    Ok(vec![judge(16, claim, &parts, confidence, found.repeats, shown)])
 }
 
 /// Squared bias and variance of each MDP's estimates over the gradient's squared norm.
@@ -97,7 +96,7 @@ fn errors(row: &Row) -> Vec<[f64; 2]> {
 }
 
 /// Claim 20 on tables: of what a buffer takes off the mean squared error of a meta-gradient, the larger part is squared bias of the value path.
-fn recycled(evidence: &Evidence<'_>, confidence: f64) -> Result<Claim, Failure> {
+pub(super) fn recycled(evidence: &Evidence<'_>, confidence: f64) -> Result<Vec<Claim>, Failure> {
     let set = ["buffer=[32, 256]", "drift=0.25", "correction=\"plain\""];
     let found = evidence.study("off-policy", 400, &set)?;
     let (value, jacobian) = (found.of("lee", "dice"), found.of("ele", "dice"));
@@ -123,5 +122,5 @@ fn recycled(evidence: &Evidence<'_>, confidence: f64) -> Result<Claim, Failure> 
         list(&each(&jacobian, correlation)),
     );
     let claim = "off-policy correction helps because it reduces compositional bias";
-    Ok(judge(20, claim, &[over_units(&lead)], confidence, found.repeats, shown))
+    Ok(vec![judge(20, claim, &[over_units(&lead)], confidence, found.repeats, shown)])
 }
