@@ -118,6 +118,7 @@ fn on_mdp(draws: &[Draw], oracle: &Oracle) -> Found {
     };
     let root = signed_root(bias.bias_squared, bias.bias_squared_error);
     let norm = bias.norm_squared.sqrt();
+    let naive = (bias.grad_mse * d as f64).sqrt();
     // how far the squared bias is above what "n.r." asks for: the variance of the mean of the repeats
     let excess = (bias.bias_squared - bias.entry_variance * d as f64 / m) / bias.norm_squared;
     BTreeMap::from([
@@ -127,7 +128,7 @@ fn on_mdp(draws: &[Draw], oracle: &Oracle) -> Found {
             "entry_bias_squared",
             Number { value: bias.bias_squared / d as f64, error: bias.bias_squared_error / d as f64 },
         ),
-        ("naive_rel_bias", Number { value: (bias.grad_mse * d as f64).sqrt() / norm, error: root.error / norm }),
+        ("naive_rel_bias", Number { value: naive / norm, error: bias.bias_squared_error / (2.0 * naive * norm) }),
         ("corr", Number { value: bias.corr, error: bias.corr_error }),
         ("entry_variance", Number { value: bias.entry_variance, error: squares(&|_| 1.0 / d as f64) }),
         ("var", Number { value: bias.var, error: squares(&spread) }),
