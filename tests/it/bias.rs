@@ -1,4 +1,4 @@
-//! The bias lab: surrogates against finite differences, closed forms against their decomposition, studies against reference numbers.
+//! The bias lab: surrogates against finite differences, closed forms against their decomposition; reference numbers are in `bias_tables`.
 
 use rand::{RngExt as _, SeedableRng as _};
 use stillpoint::estimator::tabular::{Correction, Sampled, Shape, Surrogate};
@@ -217,42 +217,6 @@ fn lirpg_estimators_are_one_at_one_step() {
     let close = |a: &[OnMdp], b: &[OnMdp]| a.iter().zip(b).all(|(a, b)| (a.bias.corr - b.bias.corr).abs() < 1e-12);
     assert!(close(&of(Surrogate::Maml, 1), &of(Surrogate::Lvc, 1)));
     assert!(!close(&of(Surrogate::Maml, 2), &of(Surrogate::Lvc, 2)));
-}
-
-/// Mean over MDPs of the signed relative bias with its standard error, and of the correlation with its own.
-fn pooled(all: &[OnMdp]) -> [(f64, f64); 2] {
-    let n = all.len() as f64;
-    let of = |f: &dyn Fn(&OnMdp) -> (f64, f64)| {
-        let (sum, squares) = all.iter().map(f).fold((0.0, 0.0), |(s, q), (x, e)| (s + x, q + e * e));
-        (sum / n, squares.sqrt() / n)
-    };
-    [of(&|m| (m.bias.relative(), m.bias.relative_error())), of(&|m| (m.bias.corr, m.bias.corr_error))]
-}
-
-/// Table (a), 400 repeats as there: |ours - theirs| < 4 sqrt(2) standard errors (both have the same noise) + the last printed digit, so that
-/// a false alarm among the 8 numbers has a probability below 1e-3. The control is the other estimator's row.
-#[test]
-fn compositional_bias_agrees_with_the_reference_table() {
-    let table = [
-        (Surrogate::Maml, 2, 0.1517, 0.865),
-        (Surrogate::Dice, 2, 0.747, 0.377),
-        (Surrogate::Maml, 8, 0.0440, 0.955),
-        (Surrogate::Dice, 8, 0.394, 0.664),
-    ];
-    for (kind, n, bias, corr) in table {
-        let found = pooled(&study(sampling(Instance::Maml, 3.0, 2, [Some((kind, n)), None, None]), 400));
-        for ((ours, error), theirs) in found.into_iter().zip([bias, corr]) {
-            assert!(
-                (ours - theirs).abs() < 4.0 * 2f64.sqrt() * error + 5e-4,
-                "{kind:?} n {n}: {ours} ± {error}, {theirs}"
-            );
-            let other = table
-                .iter()
-                .find(|row| row.0 != kind && row.1 == n)
-                .map_or(0.0, |row| if theirs == bias { row.2 } else { row.3 });
-            assert!((ours - other).abs() > 4.0 * 2f64.sqrt() * error, "the control passes");
-        }
-    }
 }
 
 /// A buffer of the current policy alone is on-policy DiCE; plain products of ratios keep the gradient unbiased when the policies have moved

@@ -8,6 +8,7 @@ mod atari;
 mod bad_input;
 mod bias;
 mod bias_command;
+mod bias_tables;
 mod claims;
 mod compare;
 mod compare_online;
