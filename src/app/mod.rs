@@ -15,6 +15,7 @@ pub mod lola;
 pub mod online;
 pub mod progress;
 pub mod report;
+mod runs;
 pub mod saved;
 pub mod setup;
 pub mod stationarity;

@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::{learnt, saved};
+use super::{learnt, runs, saved};
 use crate::config::gap::GapChoice;
 use crate::config::plan::{Plan, Precision};
 use crate::config::{self, Loaded, Overrides};
@@ -20,9 +20,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tasks::family::Family;
-
-/// Where runs go that are not told where.
-const RUNS: &str = "runs";
 
 /// A checkpoint is written before more than this many seconds of work could be lost (or after one iteration, if longer).
 const CHECKPOINT_SECONDS: f64 = 0.8;
@@ -75,9 +72,7 @@ impl Job {
     }
 
     fn remark(&self, text: &str) {
-        if !self.quiet {
-            let _ = writeln!(std::io::stderr(), "{text}"); // a closed stderr must not end the run
-        }
+        runs::remark(self.quiet, text);
     }
 }
 
@@ -98,13 +93,9 @@ fn start(request: Request, interrupt: Interrupt) -> Result<(), Failure> {
     )?;
     let notes = loaded.notes.clone();
     let job = Job::new(loaded, quiet, interrupt)?; // whatever can be refused is refused before anything is written
-    let dir = match out {
-        Some(dir) => dir,
-        None => run::fresh(Path::new(RUNS), &job.plan.name, job.plan.seed)?,
-    };
-    let session = run::claim(&dir, force)?;
+    let session = runs::claim(out, &job.plan.name, job.plan.seed, force)?;
     notes.iter().for_each(|note| job.remark(&format!("note: {note}")));
-    job.remark(&format!("run directory {}", dir.display()));
+    job.remark(&format!("run directory {}", session.dir().display()));
     match job.plan.precision {
         Precision::F32 => begin::<f32>(session, job),
         Precision::F64 => begin::<f64>(session, job),

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod preset;
 pub mod raw;
 mod resolve;
+pub mod shipped;
 mod smoke;
 pub mod suite;
 pub mod tree;

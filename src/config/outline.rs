@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_outline_is_that_of_the_plan() {
-        for (name, _) in config::preset::PRESETS {
+        for (name, _) in config::shipped::TRAIN.files {
             let Ok(loaded) = config::load(Some(name), &Overrides::default()) else { continue };
             let outline = read(&config::resolved(&loaded.plan), "config.toml").expect(name);
             let plan = loaded.plan;
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_outline_of_online_is_that_of_the_plan() {
-        for (name, _) in config::online::shipped::CONFIGURATIONS {
+        for (name, _) in config::shipped::ONLINE.files {
             let plan = config::online::load(name, &Overrides::default()).expect(name);
             let outline = read(&config::online::resolved(&plan), "config.toml").expect(name);
             assert_eq!((outline.seed, outline.iterations, outline.is_online), (plan.seed, plan.updates(), true));

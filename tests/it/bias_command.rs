@@ -4,7 +4,8 @@ use crate::run_directory::{refuse, rows, stillpoint, succeed};
 use crate::source;
 use serde_json::Value;
 use stillpoint::config::Overrides;
-use stillpoint::config::bias::{self as config, shipped};
+use stillpoint::config::bias as config;
+use stillpoint::config::shipped;
 
 fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("scratch")
@@ -14,10 +15,10 @@ fn scratch() -> tempfile::TempDir {
 fn every_study_is_embedded_described_and_survives_resolution() {
     let readme = std::fs::read_to_string(source::root().join("configs/README.md")).expect("configs/README.md");
     let files = source::files("configs/bias");
-    assert_eq!(files.len(), shipped::STUDIES.len(), "list new files in src/config/bias/shipped.rs");
+    assert_eq!(files.len(), shipped::BIAS.files.len(), "list new files in src/config/shipped.rs");
     for (path, text) in files {
         let name = path.file_stem().and_then(|n| n.to_str()).expect("text");
-        assert_eq!(shipped::text(name), Some(text.as_str()), "{name} is not embedded");
+        assert_eq!(shipped::BIAS.text(name), Some(text.as_str()), "{name} is not embedded");
         assert!(readme.contains(&format!("| `{name}` |")), "configs/README.md does not describe {name}");
         let plan = config::load(name, &Overrides::default()).expect(name);
         assert_eq!(plan.name, name);
@@ -36,7 +37,7 @@ fn every_study_is_embedded_described_and_survives_resolution() {
 #[test]
 fn every_study_runs_at_toy_scale() {
     let dir = scratch();
-    for (name, _) in shipped::STUDIES {
+    for (name, _) in shipped::BIAS.files {
         let printed = succeed(dir.path(), &format!("bias {name} --smoke --out {name} -q"));
         assert!(printed.starts_with(&format!("{name}: ")), "{printed}");
         let rows = rows(&dir.path().join(name));

@@ -5,7 +5,7 @@ use crate::source;
 use std::path::Path;
 use stillpoint::config::plan::Plan;
 use stillpoint::config::tree::Format;
-use stillpoint::config::{self, Overrides, preset};
+use stillpoint::config::{self, Overrides, preset, shipped};
 use stillpoint::estimator::choice::{LeaveGroupOutForm, Sampling};
 use stillpoint::learn::meta::{Learner, Promp, Trpo, Update};
 use stillpoint::math::advantage::{Advantage, AdvantageKind, Average, Baseline, OuterAdvantage, OuterBaseline};
@@ -35,7 +35,7 @@ fn reload(plan: &Plan) -> Plan {
 fn every_file_is_an_embedded_preset_and_is_described() {
     let readme = std::fs::read_to_string(source::root().join("configs/README.md")).expect("configs/README.md");
     let files = source::files("configs/train");
-    assert_eq!(files.len(), preset::PRESETS.len(), "list new files in src/config/preset.rs");
+    assert_eq!(files.len(), shipped::TRAIN.files.len(), "list new files in src/config/shipped.rs");
     for (path, text) in files {
         let name = path.strip_prefix("configs/train").expect("below").with_extension("");
         let name = name.to_str().expect("text").replace('\\', "/");

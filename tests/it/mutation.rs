@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use std::path::Path;
 use stillpoint::config::tree::Format;
-use stillpoint::config::{self, Overrides, preset};
+use stillpoint::config::{self, Overrides, shipped};
 use tasks::env::Rng;
 
 /// Pieces that parsers trip over.
@@ -69,7 +69,7 @@ fn revalue(text: &str, rng: &mut Rng) -> String {
 #[test]
 fn damaged_configurations_never_panic() {
     let mut rng = Rng::seed_from_u64(1);
-    let texts: Vec<&str> = preset::PRESETS.iter().map(|(_, text)| *text).collect();
+    let texts: Vec<&str> = shipped::TRAIN.files.iter().map(|(_, text)| *text).collect();
     let (mut accepted, mut refused) = (0, 0);
     for i in 0..4000 {
         let text = texts[i % texts.len()];

@@ -5,7 +5,8 @@ use crate::scratch::Scratch;
 use crate::source;
 use serde_json::Value;
 use stillpoint::config::Overrides;
-use stillpoint::config::online::{self, Choice, Plan, Problem, shipped};
+use stillpoint::config::online::{self, Choice, Plan, Problem};
+use stillpoint::config::shipped;
 use stillpoint::config::tree::Format;
 use stillpoint::learn::online::actor_critic::Reach;
 use stillpoint::learn::online::{Learner, Options, Row, Values};
@@ -94,10 +95,10 @@ fn the_five_arm_control_finds_the_late_bonus_and_its_controls_do_not() {
 fn every_shipped_configuration_runs_at_toy_scale_and_is_described() {
     let readme = std::fs::read_to_string(source::root().join("configs/README.md")).expect("configs/README.md");
     let files = source::files("configs/online");
-    assert_eq!(files.len(), shipped::CONFIGURATIONS.len(), "list new files in src/config/online/shipped.rs");
+    assert_eq!(files.len(), shipped::ONLINE.files.len(), "list new files in src/config/shipped.rs");
     for (path, text) in files {
         let name = path.file_stem().and_then(|n| n.to_str()).expect("text").to_string();
-        assert_eq!(shipped::text(&name), Some(text.as_str()), "{name} is not embedded");
+        assert_eq!(shipped::ONLINE.text(&name), Some(text.as_str()), "{name} is not embedded");
         assert!(readme.contains(&format!("| `{name}` |")), "configs/README.md does not describe {name}");
         assert!(text.starts_with("# "), "{name} does not open with a comment that says what it is for");
         let plan = load(&name, &[]).expect("valid");

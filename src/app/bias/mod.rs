@@ -7,6 +7,7 @@ use super::clock::Clock;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
+use super::runs;
 use crate::config::bias::{self as config, Plan, Point};
 use crate::config::claims::is_claims;
 use crate::config::{Overrides, tree};
@@ -14,12 +15,9 @@ use crate::exact::kstep::{Chain, Oracle};
 use crate::learn::kstep::{HessianError, Sampling, Task};
 use crate::measure::bias::{Setting, measure, oracles, tasks};
 use crate::record::bias::{Row, Run};
-use crate::record::run::{self, Opened, Session, Status};
+use crate::record::run::{Opened, Session, Status};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-
-/// Where studies go that are not told where.
-const RUNS: &str = "runs";
 
 /// What the command line asks of `bias`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,9 +64,7 @@ pub fn run(request: Request) -> Result<(), Failure> {
     } else {
         begin(&request)?
     };
-    if !request.quiet && request.out.is_none() {
-        let _ = writeln!(std::io::stderr(), "study directory {}", run.dir().display()); // a closed stderr must not end the study
-    }
+    runs::remark(request.quiet || request.out.is_some(), &format!("study directory {}", run.dir().display()));
     let rows = follow(&plan, run, rows, &interrupt, request.quiet)?;
     let text = if request.json { table::json(&plan, &rows)? } else { table::text(&plan, &rows) };
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
@@ -79,11 +75,8 @@ fn begin(request: &Request) -> Result<(Plan, Run, Vec<Row>), Failure> {
     let overrides =
         Overrides { set: request.set.clone(), seed: request.seed, smoke: request.smoke, ..Overrides::default() };
     let plan = config::load(name, &overrides)?;
-    let dir = match &request.out {
-        Some(dir) => dir.clone(),
-        None => run::fresh(Path::new(RUNS), &plan.name, plan.seed)?,
-    };
-    let run = Run::start(run::claim(&dir, request.force)?, plan.resolved())?;
+    let session = runs::claim(request.out.clone(), &plan.name, plan.seed, request.force)?;
+    let run = Run::start(session, plan.resolved())?;
     Ok((plan, run, Vec::new()))
 }
 

@@ -1,7 +1,8 @@
 //! `check` of a study of `bias`: its points and what they cost, without measuring one.
 
 use super::{Failure, RESOLVED, grouped};
-use crate::config::bias::{self as config, Plan, Point, shipped};
+use crate::config::bias::{self as config, Plan, Point};
+use crate::config::shipped;
 use crate::config::{self as files, Overrides};
 use std::path::Path;
 
@@ -27,7 +28,7 @@ pub(super) fn load(target: Option<&str>, overrides: &Overrides) -> Result<Option
         return Ok(Some((plan, source)));
     }
     let name = target.strip_prefix(PREFIX).unwrap_or(target);
-    match shipped::text(name) {
+    match shipped::BIAS.text(name) {
         None => Ok(None),
         Some(_) => Ok(Some((config::load(name, overrides)?, format!("study {name} of `bias`")))),
     }

@@ -1,7 +1,8 @@
 //! `check` of a configuration of `lola`: what a run would be, without running it.
 
 use super::{Failure, RESOLVED, grouped};
-use crate::config::lola::{self as config, Plan, shipped};
+use crate::config::lola::{self as config, Plan};
+use crate::config::shipped;
 use crate::config::{self as files, Overrides};
 use crate::learn::lola::{Options, Source, Target};
 use std::path::Path;
@@ -26,7 +27,7 @@ pub(super) fn load(target: Option<&str>, overrides: &Overrides) -> Result<Option
         });
     }
     let name = target.strip_prefix(PREFIX).unwrap_or(target);
-    match shipped::text(name) {
+    match shipped::LOLA.text(name) {
         None => Ok(None),
         Some(_) => Ok(Some((config::load(name, overrides)?, format!("configuration {name} of `lola`")))),
     }

@@ -2,8 +2,9 @@
 
 use super::{Failure, RESOLVED, grouped};
 use crate::app::online::{self, games};
-use crate::config::online::{self as config, Atari, Choice, Control, Plan, Problem, shipped};
+use crate::config::online::{self as config, Atari, Choice, Control, Plan, Problem};
 use crate::config::plan::FamilyChoice;
+use crate::config::shipped;
 use crate::config::{self as files, Overrides, preset};
 use crate::diff::Network;
 use crate::estimator::online::{Mode, Setting, Surrogate, Tunable};
@@ -17,7 +18,7 @@ const PREFIX: &str = "online/";
 
 /// A remark on a preset of `train` that shares its name.
 pub(super) fn namesake(target: Option<&str>) -> Option<String> {
-    let name = target.filter(|name| shipped::text(name).is_some())?;
+    let name = target.filter(|name| shipped::ONLINE.text(name).is_some())?;
     Some(format!(
         "this is the preset of `train`; `stillpoint check {PREFIX}{name}` checks the configuration of `online`"
     ))
@@ -47,7 +48,7 @@ pub(super) fn load(target: Option<&str>, overrides: &Overrides) -> Result<Option
         });
     }
     let name = target.strip_prefix(PREFIX).unwrap_or(target);
-    if (name == target && preset::text(target).is_some()) || shipped::text(name).is_none() {
+    if (name == target && preset::text(target).is_some()) || shipped::ONLINE.text(name).is_none() {
         return Ok(None);
     }
     Ok(Some(Found { plan: config::load(name, overrides)?, source: format!("configuration {name} of `online`") }))
@@ -257,7 +258,7 @@ mod tests {
 
     #[test]
     fn every_shipped_configuration_is_explained() {
-        for (name, _) in shipped::CONFIGURATIONS {
+        for (name, _) in shipped::ONLINE.files {
             let text = said(&format!("online/{name}"));
             assert!(text.contains("valid") && text.contains("meta") && text.contains("writes"), "{name}: {text}");
         }
@@ -274,7 +275,7 @@ mod tests {
 
     #[test]
     fn configurations_of_train_are_not_ours() {
-        for (name, _) in preset::PRESETS {
+        for (name, _) in shipped::TRAIN.files {
             assert!(load(Some(name), &Overrides::default()).expect("passed over").is_none(), "{name}");
         }
     }

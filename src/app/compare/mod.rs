@@ -8,7 +8,8 @@ mod table;
 
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::saved;
+use super::{runs, saved};
+use crate::config::shipped;
 use crate::config::suite::{self, Kind, Suite};
 use crate::config::tree::Format;
 use crate::record::suite::RunRecord;
@@ -17,9 +18,6 @@ use schedule::Sink;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-
-/// Where suites go that are not told where.
-const RUNS: &str = "runs";
 
 /// This program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -45,9 +43,7 @@ pub struct Request {
 
 impl Request {
     fn remark(&self, text: &str) {
-        if !self.quiet {
-            let _ = writeln!(std::io::stderr(), "{text}"); // a closed stderr must not end the suite
-        }
+        runs::remark(self.quiet, text);
     }
 }
 
@@ -108,7 +104,7 @@ struct Begun {
 /// Whatever can be refused is refused before anything is written.
 fn start(request: &Request) -> Result<Begun, Failure> {
     let Some(name) = &request.suite else {
-        let names = suite::shipped::names().join(", ");
+        let names = shipped::COMPARE.names().join(", ");
         return Err(Failure::Usage(format!("SUITE is missing: a TOML file or one of {names}")));
     };
     let suite = suite::load(name, request.smoke)?;
@@ -116,7 +112,7 @@ fn start(request: &Request) -> Result<Begun, Failure> {
     lifetime::try_games(&suite)?; // before a directory is made
     let dir = match &request.out {
         Some(dir) => dir.clone(),
-        None => suite_dir::fresh(Path::new(RUNS), &suite.name)?,
+        None => suite_dir::fresh(Path::new(runs::RUNS), &suite.name)?,
     };
     let session = suite_dir::claim(&dir, request.force)?;
     begin(request, session, suite, &text)

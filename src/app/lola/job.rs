@@ -1,10 +1,10 @@
 //! The loop of updates of `lola`: rows, saved states, and how a run ends.
 
-use super::remark;
 use crate::app::clock::Clock;
 use crate::app::failure::Failure;
 use crate::app::interrupt::Interrupt;
 use crate::app::progress::Progress;
+use crate::app::runs::remark;
 use crate::config::lola::{self as config, Plan};
 use crate::learn::lola::{Diverged, Learner};
 use crate::learn::online::Snapshot;

@@ -5,14 +5,12 @@ mod shown;
 
 use super::failure::Failure;
 use super::interrupt::Interrupt;
+use super::runs;
 use crate::config::lola::{self as config, Plan};
 use crate::config::{Overrides, tree};
-use crate::record::run::{self, Session};
+use crate::record::run::Session;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-
-/// Where runs go that are not told where.
-const RUNS: &str = "runs";
+use std::path::PathBuf;
 
 /// What the command line asks of `lola`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,12 +54,8 @@ fn claim(request: Request) -> Result<(Session, Plan), Failure> {
     let Request { config, set, out, seed, force, smoke, quiet, .. } = request;
     let Some(name) = config else { return Err(Failure::Usage("a configuration is needed".into())) };
     let plan = config::load(&name, &Overrides { set, seed, smoke, ..Overrides::default() })?;
-    let dir = match out {
-        Some(dir) => dir,
-        None => run::fresh(Path::new(RUNS), &plan.name, plan.seed)?,
-    };
-    let session = run::claim(&dir, force)?;
-    remark(quiet, &format!("run directory {}", dir.display()));
+    let session = runs::claim(out, &plan.name, plan.seed, force)?;
+    runs::remark(quiet, &format!("run directory {}", session.dir().display()));
     Ok((session, plan))
 }
 
@@ -77,10 +71,4 @@ fn reopen(request: &Request) -> Result<(Session, Plan), Failure> {
     let source = opened.config_path().display().to_string();
     let plan = config::parse(&opened.config, &source, tree::Format::Toml, &Overrides::default())?;
     Ok((session, plan))
-}
-
-fn remark(quiet: bool, text: &str) {
-    if !quiet {
-        let _ = writeln!(std::io::stderr(), "{text}"); // a closed stderr must not end the run
-    }
 }

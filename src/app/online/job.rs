@@ -1,9 +1,10 @@
 //! The loop of updates: rows, saved states, and how a run ends.
 
 use super::shown::{self, Shown};
-use super::{Failure, Interrupt, remark};
+use super::{Failure, Interrupt};
 use crate::app::clock::Clock;
 use crate::app::progress::Progress;
+use crate::app::runs::remark;
 use crate::config::online::{self as config, Plan};
 use crate::learn::online::{Failed, Snapshot, Updates};
 use crate::record::online::{self as record, Run};

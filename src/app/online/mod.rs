@@ -8,6 +8,7 @@ mod shown;
 use super::clock::Clock;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
+use super::runs;
 use crate::config::online::{self as config, Choice, Plan, Problem};
 use crate::config::plan::FamilyChoice;
 use crate::config::{Overrides, tree};
@@ -18,11 +19,7 @@ use crate::rng::{Address, Purpose};
 use crate::rollout::world::Element;
 use ::tasks::task::Task;
 use job::Job;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-
-/// Where runs go that are not told where.
-const RUNS: &str = "runs";
 
 /// What the command line asks of `online`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,15 +118,11 @@ fn claim(request: Request) -> Result<Vec<Claimed>, Failure> {
     if matches!(&plan.learner, Choice::ActorCritic(control) if matches!(control.problem, Problem::Atari(..))) {
         games::library()?; // before a directory is made
     }
-    let dir = match out {
-        Some(dir) => dir,
-        None => run::fresh(Path::new(RUNS), &plan.name, plan.seed)?,
-    };
-    let session = run::claim(&dir, force)?;
-    remark(quiet, &format!("run directory {}", dir.display()));
+    let session = runs::claim(out, &plan.name, plan.seed, force)?;
+    runs::remark(quiet, &format!("run directory {}", session.dir().display()));
     let mut claimed = Vec::new();
     if let Some(twin) = plan.twin() {
-        let session = run::claim(&run::twin_of(&dir), force)?;
+        let session = run::claim(&run::twin_of(session.dir()), force)?;
         claimed.push(Claimed { session, plan: twin, is_new: true });
     }
     claimed.insert(0, Claimed { session, plan, is_new: true });
@@ -165,10 +158,4 @@ fn reopen(request: &Request) -> Result<Vec<Claimed>, Failure> {
     }
     claimed.insert(0, first);
     Ok(claimed)
-}
-
-fn remark(quiet: bool, text: &str) {
-    if !quiet {
-        let _ = writeln!(std::io::stderr(), "{text}"); // a closed stderr must not end the run
-    }
 }

@@ -2,7 +2,6 @@
 
 mod points;
 mod raw;
-pub mod shipped;
 
 pub use points::{Label, Point};
 
@@ -10,7 +9,7 @@ use super::checks::{self, Checked};
 use super::family;
 use super::overrides::Origin;
 use super::plan::FamilyChoice;
-use super::{Error, Fault, Overrides, tree};
+use super::{Error, Fault, Overrides, shipped, tree};
 use crate::exact::kstep::Instance;
 use std::path::Path;
 use tasks::tabular::Tabular;
@@ -82,9 +81,9 @@ pub fn load(name: &str, overrides: &Overrides) -> Result<Plan, Error> {
         let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         return parse(&super::read_text(path)?, name, tree::Format::of(path), base, overrides);
     }
-    match shipped::text(name) {
+    match shipped::BIAS.text(name) {
         Some(text) => parse(text, &format!("study {name}"), tree::Format::Toml, Path::new("."), overrides),
-        None => Err(shipped::missing(name)),
+        None => Err(shipped::BIAS.missing(name)),
     }
 }
 

@@ -2,11 +2,10 @@
 
 mod inner;
 pub mod raw;
-pub mod shipped;
 
 use super::checks::{self, Checked};
 use super::overrides::Origin;
-use super::{Error, Fault, Overrides, explain, tree};
+use super::{Error, Fault, Overrides, explain, shipped, tree};
 use crate::learn::lola::{Inner, Options, Probe, Target};
 use crate::optim::Optimiser;
 use std::path::Path;
@@ -47,9 +46,9 @@ pub fn load(name: &str, overrides: &Overrides) -> Result<Plan, Error> {
     if path.exists() && !path.is_dir() {
         return parse(&super::read_text(path)?, name, tree::Format::of(path), overrides);
     }
-    match shipped::text(name) {
+    match shipped::LOLA.text(name) {
         Some(text) => parse(text, &format!("configuration {name}"), tree::Format::Toml, overrides),
-        None => Err(shipped::missing(name)),
+        None => Err(shipped::LOLA.missing(name)),
     }
 }
 

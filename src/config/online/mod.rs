@@ -7,13 +7,12 @@ mod raw;
 mod raw_atari;
 mod reach;
 mod section;
-pub mod shipped;
 
 use super::checks::{self, Checked};
 use super::overrides::Origin;
 pub use atari::Atari;
 
-use super::{Error, Fault, Overrides, tree};
+use super::{Error, Fault, Overrides, shipped, tree};
 use crate::config::plan::FamilyChoice;
 use crate::estimator::online::{Fallback, Mode, OuterReturn, Rail, Setting};
 use crate::learn::online::actor_critic::{self, Reach};
@@ -119,9 +118,9 @@ pub fn load(name: &str, overrides: &Overrides) -> Result<Plan, Error> {
     if path.exists() && !path.is_dir() {
         return parse(&super::read_text(path)?, name, tree::Format::of(path), overrides);
     }
-    match shipped::text(name) {
+    match shipped::ONLINE.text(name) {
         Some(text) => parse(text, &format!("configuration {name}"), tree::Format::Toml, overrides),
-        None => Err(shipped::missing(name)),
+        None => Err(shipped::ONLINE.missing(name)),
     }
 }
 

@@ -10,12 +10,11 @@ mod lifetime;
 pub mod raw;
 mod read;
 mod resolve;
-pub mod shipped;
 mod smoke;
 
 pub use resolve::resolved;
 
-use super::{Error, Loaded, Overrides, online, overrides, tree};
+use super::{Error, Loaded, Overrides, online, overrides, shipped, tree};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
@@ -159,12 +158,12 @@ pub fn load(name: &str, smoke: bool) -> Result<Suite, Error> {
         let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         return parse(&text, name, tree::Format::of(path), base, smoke);
     }
-    match shipped::text(name) {
+    match shipped::COMPARE.text(name) {
         Some(text) => {
             let source = format!("configs/compare/{name}.toml");
             parse(text, &source, tree::Format::Toml, Path::new("."), smoke)
         }
-        None => Err(shipped::missing(name)),
+        None => Err(shipped::COMPARE.missing(name)),
     }
 }
 

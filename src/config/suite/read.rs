@@ -2,7 +2,7 @@
 
 use super::{Arm, Cell, Evaluate, Family, Kind, Setting, Suite, lifetime, plan, raw, smoke};
 use crate::config::plan::FamilyChoice;
-use crate::config::{self, Error, Fault, checks, cost, explain, online, overrides, preset, tree};
+use crate::config::{self, Error, Fault, checks, cost, explain, online, overrides, preset, shipped, tree};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -194,7 +194,7 @@ fn start(
         (Some(name), None) => {
             let (text, names) = match kind {
                 Kind::Train => (preset::text(name), preset::names()),
-                Kind::Online => (online::shipped::text(name), online::shipped::names()),
+                Kind::Online => (shipped::ONLINE.text(name), shipped::ONLINE.names()),
             };
             let Some(text) = text else {
                 let suggestion = explain::suggestion(name, &names);
@@ -484,7 +484,7 @@ mod tests {
 
     #[test]
     fn every_shipped_suite_is_valid_and_its_resolved_form_is_the_same_suite() {
-        for name in super::super::shipped::names() {
+        for name in shipped::COMPARE.names() {
             for smoke in [false, true] {
                 let suite = super::super::load(name, smoke).unwrap_or_else(|e| panic!("{e}"));
                 let text = super::super::resolved(&suite).unwrap_or_else(|e| panic!("{e}"));

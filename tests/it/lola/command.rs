@@ -4,18 +4,18 @@ use crate::scratch::Scratch;
 use crate::source;
 use serde_json::Value;
 use stillpoint::config::Overrides;
-use stillpoint::config::lola::{self, shipped};
 use stillpoint::config::tree::Format;
+use stillpoint::config::{lola, shipped};
 
 #[test]
 fn every_shipped_configuration_runs_at_toy_scale_and_is_described() {
     let readme = std::fs::read_to_string(source::root().join("configs/README.md")).expect("configs/README.md");
     let files = source::files("configs/lola");
-    assert_eq!(files.len(), shipped::CONFIGURATIONS.len(), "list new files in src/config/lola/shipped.rs");
+    assert_eq!(files.len(), shipped::LOLA.files.len(), "list new files in src/config/shipped.rs");
     let scratch = Scratch::new();
     for (path, text) in files {
         let name = path.file_stem().and_then(|n| n.to_str()).expect("text").to_string();
-        assert_eq!(shipped::text(&name), Some(text.as_str()), "{name} is not embedded");
+        assert_eq!(shipped::LOLA.text(&name), Some(text.as_str()), "{name} is not embedded");
         assert!(readme.contains(&format!("| `{name}` |")), "configs/README.md does not describe {name}");
         assert!(text.starts_with("# "), "{name} does not open with a comment that says what it is for");
         let plan = lola::load(&name, &Overrides::default()).expect("valid");

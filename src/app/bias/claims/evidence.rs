@@ -3,11 +3,11 @@
 use crate::app::bias::{Known, one};
 use crate::app::failure::Failure;
 use crate::app::interrupt::Interrupt;
+use crate::app::runs;
 use crate::config::Overrides;
 use crate::config::bias::{self as config};
 use crate::measure::bias::tasks;
 use crate::record::bias::Row;
-use std::io::Write as _;
 
 /// How evidence is gathered.
 pub(super) struct Evidence<'a> {
@@ -29,9 +29,7 @@ pub(super) struct Rows {
 impl Evidence<'_> {
     /// Says what is going on.
     pub fn tell(&self, what: &str) {
-        if !self.quiet {
-            let _ = writeln!(std::io::stderr(), "{what}"); // a closed stderr must not end it
-        }
+        runs::remark(self.quiet, what);
     }
 
     /// The points of the shipped study `name` with changes `set`.

@@ -1,0 +1,185 @@
+//! Embedded configuration files, so that `COMMAND NAME` works from any directory.
+
+use super::{Error, explain};
+use std::path::Path;
+
+/// The files of one command.
+#[derive(Clone, Copy, Debug)]
+pub struct Shipped {
+    /// Name and text of each.
+    pub files: &'static [(&'static str, &'static str)],
+    /// The argument, as the command's usage writes it.
+    argument: &'static str,
+    /// What else the argument may be, said of a directory.
+    instead: &'static str,
+    /// What the files are.
+    kind: &'static str,
+}
+
+macro_rules! files {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/", $folder, "/", $name, ".toml")))),+]
+    };
+}
+
+/// Presets of `train`.
+pub const TRAIN: Shipped = Shipped {
+    files: files!(
+        "train":
+        "acrobot",
+        "analytic",
+        "analytic/a",
+        "analytic/b",
+        "analytic/c",
+        "bandit/bernoulli-10",
+        "bandit/bernoulli-5",
+        "bandit/bernoulli-50",
+        "bandit/gaussian",
+        "cartpole",
+        "dirichlet-mdp",
+        "garnet",
+        "gmrl-mdps",
+        "liu-mdp",
+        "mountain-car",
+        "mountain-car-continuous",
+        "navigation/learn2learn",
+        "navigation/maml",
+        "navigation/maml-2goal",
+        "navigation/promp-corner",
+        "navigation/promp-corner-goals",
+        "navigation/promp-momentum",
+        "navigation/promp-point",
+        "navigation/promp-v2-bug",
+        "navigation/promp-walls",
+        "navigation/published-sgmrl",
+        "navigation/pytorch-maml-rl",
+        "navigation/sgmrl",
+        "navigation/sgmrl-2-steps",
+        "navigation/sgmrl-3-steps",
+        "pendulum",
+        "probe/action",
+        "probe/adaptation",
+        "probe/discount",
+        "probe/observation",
+        "probe/reward",
+        "tabular",
+    ),
+    argument: "CONFIG",
+    instead: "a configuration is a TOML or JSON file or the name of a preset",
+    kind: "preset",
+};
+
+/// Configurations of `online`.
+pub const ONLINE: Shipped = Shipped {
+    files: files!(
+        "online":
+        "atari-breakout",
+        "atari-pong",
+        "atari-xu2018",
+        "cartpole",
+        "five-arm-biased-critic",
+        "five-arm-control",
+        "five-arm-fixed",
+        "navigation",
+        "negated-pairs",
+        "signal-noise",
+        "theoretical-gmrl",
+    ),
+    argument: "CONFIG",
+    instead: "a configuration is a TOML or JSON file or the name of a shipped one",
+    kind: "shipped configuration of `online`",
+};
+
+/// Configurations of `lola`.
+pub const LOLA: Shipped = Shipped {
+    files: files!(
+        "lola":
+        "chicken",
+        "ipd-exact",
+        "ipd-exact-random",
+        "ipd-inner-1024",
+        "ipd-inner-exact",
+        "ipd-jacobian-1024",
+        "ipd-jacobian-exact",
+        "ipd-jacobian-off-policy",
+        "ipd-off-policy",
+        "ipd-sampled",
+        "ipd-separate",
+        "ipd-value-1024",
+        "ipd-value-exact",
+        "ipd-value-off-policy",
+        "matching-pennies",
+        "stag-hunt",
+    ),
+    argument: "CONFIG",
+    instead: "a configuration is a TOML or JSON file or the name of a shipped one",
+    kind: "shipped configuration of `lola`",
+};
+
+/// Studies of `bias`.
+pub const BIAS: Shipped = Shipped {
+    files: files!(
+        "bias":
+        "comp-lr",
+        "comp-sample",
+        "comp-step-num",
+        "decompose",
+        "hessian-bias",
+        "hessian-bias-steps",
+        "hessian-samples",
+        "hessian-steps",
+        "lirpg-step",
+        "lr",
+        "off-policy",
+        "step-ablation",
+    ),
+    argument: "STUDY",
+    instead: "a study is a TOML or JSON file or the name of a shipped one",
+    kind: "shipped study of `bias`",
+};
+
+/// Suites of `compare`.
+pub const COMPARE: Shipped = Shipped {
+    files: files!(
+        "compare":
+        "analytic",
+        "atari-meta",
+        "bandits",
+        "classic-control",
+        "navigation",
+        "online-cartpole",
+        "tabular",
+    ),
+    argument: "SUITE",
+    instead: "a suite is a TOML file or the name of a shipped one (an interrupted one goes on with --resume --out)",
+    kind: "shipped suite",
+};
+
+impl Shipped {
+    /// Text of the file `name`.
+    pub fn text(&self, name: &str) -> Option<&'static str> {
+        self.files.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
+    }
+
+    /// All names.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.files.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// The error for an argument that is neither a file nor the name of one of these.
+    pub(crate) fn missing(&self, name: &str) -> Error {
+        self.refused(name, &format!("; {}", explain::suggestion(name, &self.names())))
+    }
+
+    /// The same with a hint of the caller's.
+    pub(super) fn refused(&self, name: &str, hint: &str) -> Error {
+        let Shipped { argument, instead, kind, .. } = self;
+        let what = if Path::new(name).is_dir() {
+            format!("is a directory; {instead}")
+        } else {
+            format!("is neither a file nor a {kind}")
+        };
+        let source = if name.is_empty() { format!("{argument} \"\"") } else { name.to_string() };
+        Error { source, key: String::new(), message: format!("{what}{hint}") }
+    }
+}
