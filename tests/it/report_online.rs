@@ -5,7 +5,7 @@ use crate::run_directory::{refuse, rows, succeed};
 use std::io::Write as _;
 use std::path::Path;
 
-const CARTPOLE: &str = "online cartpole -q --set updates=60 --set average=1";
+const CARTPOLE: &str = "online cartpole -q --set updates=60";
 
 fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("scratch")
@@ -78,6 +78,15 @@ fn chains_and_arms_are_reported_and_long_runs_stay_small() {
     assert!(page.contains("updates per second") && !page.contains("frames of the simulator"));
 }
 
+/// Makes a configuration that of a version without windows and traces.
+fn older(config: &Path) {
+    let text = std::fs::read_to_string(config).expect("there");
+    let kept: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with("window = ") && !line.starts_with("trace = ")).collect();
+    assert!(kept.len() + 2 == text.lines().count(), "the keys of today: {text}");
+    std::fs::write(config, kept.join("\n")).expect("writable");
+}
+
 #[test]
 fn a_twin_is_held_against_its_run_and_seeds_are_pooled() {
     let dir = scratch();
@@ -88,6 +97,7 @@ fn a_twin_is_held_against_its_run_and_seeds_are_pooled() {
     assert!(alone.contains("That is one pair: it gives no interval"), "{alone}");
     let (page, _) = check(&dir.path().join("run1/report"));
     assert!(page.contains("one pair: no interval") && page.contains("twin: all fixed"));
+    older(&dir.path().join("run2/config.toml"));
     let pooled = succeed(dir.path(), "report run1 run2 run3 run3-twin run2 --out out");
     assert!(pooled.contains("n = 3 pairs") && pooled.contains("n = 3 runs"), "{pooled}");
     let out = dir.path().join("out");

@@ -69,10 +69,8 @@ pub fn parse(text: &str, source: &str, format: tree::Format, overrides: &Overrid
         );
     }
     if overrides.smoke {
-        for key in ["updates", "average"] {
-            let now = table.get(key).and_then(toml::Value::as_integer).unwrap_or(SMOKE);
-            table.insert(key.into(), toml::Value::Integer(now.min(SMOKE)));
-        }
+        let now = table.get("updates").and_then(toml::Value::as_integer).unwrap_or(SMOKE);
+        table.insert("updates".into(), toml::Value::Integer(now.min(SMOKE)));
     }
     expand(&mut table); // so that a key of the section can be changed
     origin.apply(&mut table)?;
@@ -114,7 +112,7 @@ fn idle(key: &str, is_given: bool, why: &str) -> Checked<()> {
 
 fn plan(raw: raw::Raw) -> Checked<Plan> {
     let updates = checks::count("updates", raw.updates.unwrap_or(500) as usize, MAX_UPDATES)? as u64;
-    let average = checks::count("average", raw.average.unwrap_or(20.min(updates)) as usize, updates as usize)? as u64;
+    let average = checks::count("average", raw.average.unwrap_or(20) as usize, MAX_UPDATES)? as u64;
     let seed = raw.seed.unwrap_or(1);
     if i64::try_from(seed).is_err() {
         return Err(Fault::new("seed", format!("must be a whole number from 0 to 2^63 - 1, found {seed}")));
@@ -154,7 +152,7 @@ fn plan(raw: raw::Raw) -> Checked<Plan> {
         has_control: control(raw.control, &inner)?,
     };
     sizes(&options)?;
-    Ok(Plan { name, seed, average, options })
+    Ok(Plan { name, seed, average: average.min(updates), options })
 }
 
 /// Refuses runs that are the same run several times, or too large.

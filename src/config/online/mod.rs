@@ -141,9 +141,6 @@ pub fn parse(text: &str, source: &str, format: tree::Format, overrides: &Overrid
     }
     if overrides.smoke {
         table.insert("updates".into(), toml::Value::Integer(SMOKE as i64));
-        if table.get("average").and_then(toml::Value::as_integer).is_some_and(|n| n > SMOKE as i64) {
-            table.insert("average".into(), toml::Value::Integer(SMOKE as i64));
-        }
     }
     expand(&mut table); // so that a key of the section can be changed
     origin.apply(&mut table)?;
@@ -163,7 +160,7 @@ pub(super) fn expand(table: &mut toml::Table) {
 
 fn plan(raw: raw::Raw) -> Checked<Plan> {
     let updates = checks::count("updates", raw.updates.unwrap_or(5000) as usize, MAX_UPDATES)? as u64;
-    let average = checks::count("average", raw.average.unwrap_or(1) as usize, updates as usize)? as u64;
+    let average = checks::count("average", raw.average.unwrap_or(1) as usize, MAX_UPDATES)? as u64;
     let seed = raw.seed.unwrap_or(1);
     if i64::try_from(seed).is_err() {
         return Err(Fault::new("seed", format!("must be a whole number from 0 to 2^63 - 1, found {seed}")));
@@ -179,7 +176,7 @@ fn plan(raw: raw::Raw) -> Checked<Plan> {
         (None, None, None) | (Some(_), None, None) => Choice::Small(Box::new(small(raw.clone(), updates)?)),
         _ => control::choice(&raw, updates)?,
     };
-    let plan = Plan { name, seed, average, has_twin: raw.twin.unwrap_or(false), learner };
+    let plan = Plan { name, seed, average: average.min(updates), has_twin: raw.twin.unwrap_or(false), learner };
     if plan.has_twin && !plan.learns() {
         return Err(Fault::new("twin", "has nothing to fix: no meta-parameter is learned; leave it out"));
     }

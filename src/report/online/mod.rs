@@ -9,7 +9,9 @@ mod verdict;
 use super::figure::slug;
 use super::groups;
 use super::page::Section;
-use crate::config::online::is_online;
+use crate::config::Overrides;
+use crate::config::online::{self, is_online};
+use crate::config::tree::Format;
 use crate::estimator::online::Tunable;
 use crate::record::run::{self, Info};
 use crate::record::{self, Fault, online_rows};
@@ -29,7 +31,7 @@ pub struct OnlineRun {
     pub info: Info,
     /// Resolved configuration, as text.
     pub config: String,
-    /// The same, parsed.
+    /// The same, parsed, with the keys that came after the version that wrote it.
     pub table: Toml,
     /// Its rows in bins.
     pub trace: Trace,
@@ -42,6 +44,13 @@ pub struct OnlineRun {
 /// Whether the run directory `dir` is that of an online run; no if its configuration cannot be read.
 pub fn is_run(dir: &Path) -> bool {
     record::open(dir).is_ok_and(|opened| is_online(&opened.config))
+}
+
+/// A resolved configuration as this version writes it, so that runs of different versions can be one group; as it is if this version
+/// does not understand it.
+fn completed(config: &str) -> String {
+    let plan = online::parse(config, "the run", Format::Toml, &Overrides::default());
+    plan.map_or_else(|_| config.to_string(), |plan| online::resolved(&plan))
 }
 
 impl OnlineRun {
@@ -64,7 +73,7 @@ impl OnlineRun {
 
     fn alone(dir: &Path) -> Result<OnlineRun, Fault> {
         let opened = record::open(dir)?;
-        let table = opened.config.parse().unwrap_or_default();
+        let table = completed(&opened.config).parse().unwrap_or_default();
         let (mut trace, mut rows) = (Trace::default(), online_rows::follow(dir));
         loop {
             let news = rows.poll(PORTION)?;
