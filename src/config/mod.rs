@@ -93,16 +93,8 @@ pub struct Loaded {
 /// Names the file or flag, the key and what is allowed.
 pub fn load(config: Option<&str>, overrides: &Overrides) -> Result<Loaded, Error> {
     let name = config.unwrap_or(DEFAULT_PRESET);
-    let path = Path::new(name);
-    if path.exists() && !path.is_dir() {
-        let text = read_text(path)?;
-        let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        return parse(&text, name, tree::Format::of(path), base, overrides);
-    }
-    match preset::text(name) {
-        Some(text) => parse(text, &format!("preset {name}"), tree::Format::Toml, Path::new("."), overrides),
-        None => Err(preset::missing(name)),
-    }
+    let found = shipped::TRAIN.find_as(name, preset::text(name), preset::missing)?;
+    parse(&found.text, &found.source, found.format, &found.base, overrides)
 }
 
 /// Parses and validates configuration `text`; `source` names it in messages and `base` is where a relative `file` is looked for.

@@ -1,7 +1,8 @@
 //! Embedded configuration files, so that `COMMAND NAME` works from any directory.
 
+use super::tree::Format;
 use super::{Error, explain};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The files of one command.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +15,18 @@ pub struct Shipped {
     instead: &'static str,
     /// What the files are.
     kind: &'static str,
+    /// What stands before and after the name where a message blames one of them.
+    blamed: [&'static str; 2],
+}
+
+/// A configuration that was found.
+pub(super) struct Found {
+    pub text: String,
+    /// Its name in messages.
+    pub source: String,
+    pub format: Format,
+    /// Where files that it names are looked for.
+    pub base: PathBuf,
 }
 
 macro_rules! files {
@@ -67,6 +80,7 @@ pub const TRAIN: Shipped = Shipped {
     argument: "CONFIG",
     instead: "a configuration is a TOML or JSON file or the name of a preset",
     kind: "preset",
+    blamed: ["preset ", ""],
 };
 
 /// Configurations of `online`.
@@ -88,6 +102,7 @@ pub const ONLINE: Shipped = Shipped {
     argument: "CONFIG",
     instead: "a configuration is a TOML or JSON file or the name of a shipped one",
     kind: "shipped configuration of `online`",
+    blamed: ["configuration ", ""],
 };
 
 /// Configurations of `lola`.
@@ -114,6 +129,7 @@ pub const LOLA: Shipped = Shipped {
     argument: "CONFIG",
     instead: "a configuration is a TOML or JSON file or the name of a shipped one",
     kind: "shipped configuration of `lola`",
+    blamed: ["configuration ", ""],
 };
 
 /// Studies of `bias`.
@@ -136,6 +152,7 @@ pub const BIAS: Shipped = Shipped {
     argument: "STUDY",
     instead: "a study is a TOML or JSON file or the name of a shipped one",
     kind: "shipped study of `bias`",
+    blamed: ["study ", ""],
 };
 
 /// Suites of `compare`.
@@ -153,6 +170,7 @@ pub const COMPARE: Shipped = Shipped {
     argument: "SUITE",
     instead: "a suite is a TOML file or the name of a shipped one (an interrupted one goes on with --resume --out)",
     kind: "shipped suite",
+    blamed: ["configs/compare/", ".toml"],
 };
 
 impl Shipped {
@@ -164,6 +182,36 @@ impl Shipped {
     /// All names.
     pub fn names(&self) -> Vec<&'static str> {
         self.files.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// The file at the path `name`, or else the shipped one.
+    ///
+    /// # Errors
+    /// There is neither, or the file cannot be read.
+    pub(super) fn find(&self, name: &str) -> Result<Found, Error> {
+        self.find_as(name, self.text(name), |name| self.missing(name))
+    }
+
+    /// The same where the caller knows other names too: `text` is that of the shipped one, if `name` means one.
+    ///
+    /// # Errors
+    /// `missing`, or the file cannot be read.
+    pub(super) fn find_as(
+        &self,
+        name: &str,
+        text: Option<&str>,
+        missing: impl FnOnce(&str) -> Error,
+    ) -> Result<Found, Error> {
+        let path = Path::new(name);
+        if path.exists() && !path.is_dir() {
+            let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let (text, format) = (super::read_text(path)?, Format::of(path));
+            return Ok(Found { text, source: name.to_string(), format, base: base.to_path_buf() });
+        }
+        let text = text.ok_or_else(|| missing(name))?;
+        let [before, after] = self.blamed;
+        let source = format!("{before}{name}{after}");
+        Ok(Found { text: text.to_string(), source, format: Format::Toml, base: PathBuf::from(".") })
     }
 
     /// The error for an argument that is neither a file nor the name of one of these.

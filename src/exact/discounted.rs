@@ -1,6 +1,7 @@
 //! Closed forms of a finite MDP over an infinite horizon under a tabular softmax policy: value, occupancy, gradient, products.
 
 use super::dual::Scalar;
+use super::linear;
 use super::model::softmax;
 use nalgebra::{DMatrix, DVector};
 use tasks::tabular::Tabular;
@@ -171,10 +172,11 @@ impl Discounted {
             r[k / a] += pi[k] * reward[k];
         }
         let unit = |i: usize, j: usize| S::constant(if i == j { 1.0 } else { 0.0 });
-        let system: Vec<S> = (0..n * n).map(|i| unit(i / n, i % n) - p[i]).collect();
-        let transposed: Vec<S> = (0..n * n).map(|i| system[i % n * n + i / n]).collect();
-        let v = eliminate(system, r);
-        let d = eliminate(transposed, self.start.iter().map(|&x| S::constant(x)).collect());
+        let mut system: Vec<S> = (0..n * n).map(|i| unit(i / n, i % n) - p[i]).collect();
+        let mut transposed: Vec<S> = (0..n * n).map(|i| system[i % n * n + i / n]).collect();
+        let (mut v, mut d) = (r, self.start.iter().map(|&x| S::constant(x)).collect::<Vec<S>>());
+        linear::solve(&mut system, &mut v);
+        linear::solve(&mut transposed, &mut d);
         let mut gradient = Vec::with_capacity(pi.len());
         for (k, row) in self.successors.iter().enumerate() {
             let mut advantage = reward[k] - v[k / a];
@@ -185,30 +187,6 @@ impl Discounted {
         self.start.iter().zip(&v).for_each(|(&x, &v)| value += v.scale(x));
         (value, gradient)
     }
-}
-
-/// Solves `A x = b` by Gaussian elimination; no pivoting is needed, as I - gamma P and its transpose are diagonally dominant by rows
-/// or by columns. `a` is flat row-major.
-fn eliminate<S: Scalar>(mut a: Vec<S>, mut b: Vec<S>) -> Vec<S> {
-    let n = b.len();
-    for i in 0..n {
-        for j in i + 1..n {
-            let factor = a[j * n + i] / a[i * n + i];
-            for k in i + 1..n {
-                let x = factor * a[i * n + k];
-                a[j * n + k] = a[j * n + k] - x;
-            }
-            b[j] = b[j] - factor * b[i];
-        }
-    }
-    for i in (0..n).rev() {
-        let mut x = b[i];
-        for k in i + 1..n {
-            x = x - a[i * n + k] * b[k];
-        }
-        b[i] = x / a[i * n + i];
-    }
-    b
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Iterated games of two players in closed form: values, gradients and second-derivative products, over an infinite or a finite horizon.
 
 use super::dual::{Dual, Scalar};
+use super::linear;
 use crate::policy::memory_one::{Logits, Places};
 use tasks::games::{Game, OUTCOMES, STATES, action, seen};
 
@@ -58,26 +59,6 @@ impl<S: Scalar> Chain<S> {
     }
 }
 
-/// Solves `a x = b` by elimination without pivoting: `a` is dominated by its diagonal, by rows or by columns.
-fn solve<S: Scalar>(mut a: [[S; OUTCOMES]; OUTCOMES], mut b: PerOutcome<S>) -> PerOutcome<S> {
-    for k in 0..OUTCOMES {
-        for i in k + 1..OUTCOMES {
-            let factor = a[i][k] / a[k][k];
-            for j in k + 1..OUTCOMES {
-                a[i][j] = a[i][j] - factor * a[k][j];
-            }
-            b[i] = b[i] - factor * b[k];
-        }
-    }
-    for i in (0..OUTCOMES).rev() {
-        for j in i + 1..OUTCOMES {
-            b[i] = b[i] - a[i][j] * b[j];
-        }
-        b[i] = b[i] / a[i][i];
-    }
-    b
-}
-
 /// A game with a discount below one.
 #[derive(Clone, Copy, Debug)]
 pub struct Exact<'a> {
@@ -88,13 +69,15 @@ pub struct Exact<'a> {
 }
 
 impl Exact<'_> {
-    /// I - gamma P, or its transpose.
-    fn system<S: Scalar>(&self, chain: &Chain<S>, transposed: bool) -> [[S; OUTCOMES]; OUTCOMES] {
-        let entry = |i: usize, j: usize| {
+    /// x of `A x = b`, A = I - gamma P or its transpose.
+    fn solve<S: Scalar>(&self, chain: &Chain<S>, transposed: bool, mut b: PerOutcome<S>) -> PerOutcome<S> {
+        let mut a: [S; OUTCOMES * OUTCOMES] = std::array::from_fn(|k| {
+            let (i, j) = (k / OUTCOMES, k % OUTCOMES);
             let (from, to) = if transposed { (j, i) } else { (i, j) };
             S::constant(f64::from(u8::from(i == j))) - chain.outcome[from + 1][to].scale(self.gamma)
-        };
-        std::array::from_fn(|i| std::array::from_fn(|j| entry(i, j)))
+        });
+        linear::solve(&mut a, &mut b);
+        b
     }
 
     fn paid<S: Scalar>(&self, player: usize) -> PerOutcome<S> {
@@ -103,7 +86,7 @@ impl Exact<'_> {
 
     /// v_i(o) = r_i(o) + gamma sum_o' P(o' | o) v_i(o'): what follows an outcome, with what it pays.
     fn following<S: Scalar>(&self, chain: &Chain<S>, player: usize) -> PerOutcome<S> {
-        solve(self.system(chain, false), self.paid(player))
+        self.solve(chain, false, self.paid(player))
     }
 
     /// V_i = p_0^T (I - gamma P)^{-1} r_i = E sum_t gamma^t r_i,t over an infinite horizon, not divided by 1 / (1 - gamma).
@@ -119,7 +102,7 @@ impl Exact<'_> {
     pub fn gradient<S: Scalar>(&self, logits: &[[S; STATES]; 2], player: usize) -> [[S; STATES]; 2] {
         let chain = Chain::of(logits);
         let v = self.following(&chain, player);
-        let visits = solve(self.system(&chain, true), chain.outcome[0]);
+        let visits = self.solve(&chain, true, chain.outcome[0]);
         let flow = std::array::from_fn(|s| if s == 0 { S::constant(1.0) } else { visits[s - 1].scale(self.gamma) });
         let mut out = [[zero::<S>(); STATES]; 2];
         chain.pulled(&flow, &v, &mut out);

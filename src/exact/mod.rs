@@ -7,6 +7,7 @@ pub mod expectation;
 pub mod floor;
 pub mod game;
 pub mod kstep;
+mod linear;
 pub mod model;
 pub mod multiset;
 pub mod objective;

@@ -76,15 +76,8 @@ impl Plan {
 /// # Errors
 /// Names the file or flag, the key and what is allowed.
 pub fn load(name: &str, overrides: &Overrides) -> Result<Plan, Error> {
-    let path = Path::new(name);
-    if path.exists() && !path.is_dir() {
-        let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        return parse(&super::read_text(path)?, name, tree::Format::of(path), base, overrides);
-    }
-    match shipped::BIAS.text(name) {
-        Some(text) => parse(text, &format!("study {name}"), tree::Format::Toml, Path::new("."), overrides),
-        None => Err(shipped::BIAS.missing(name)),
-    }
+    let found = shipped::BIAS.find(name)?;
+    parse(&found.text, &found.source, found.format, &found.base, overrides)
 }
 
 /// Parses and validates `text`; `source` names it in messages, and `base` is where a relative `family.file` is looked for.

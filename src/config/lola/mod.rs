@@ -8,7 +8,6 @@ use super::overrides::Origin;
 use super::{Error, Fault, Overrides, explain, shipped, tree};
 use crate::learn::lola::{Inner, Options, Probe, Target};
 use crate::optim::Optimiser;
-use std::path::Path;
 use tasks::games::{self, Game, OUTCOMES};
 
 /// Most updates.
@@ -42,14 +41,8 @@ pub struct Plan {
 /// # Errors
 /// Names the file or flag, the key and what is allowed.
 pub fn load(name: &str, overrides: &Overrides) -> Result<Plan, Error> {
-    let path = Path::new(name);
-    if path.exists() && !path.is_dir() {
-        return parse(&super::read_text(path)?, name, tree::Format::of(path), overrides);
-    }
-    match shipped::LOLA.text(name) {
-        Some(text) => parse(text, &format!("configuration {name}"), tree::Format::Toml, overrides),
-        None => Err(shipped::LOLA.missing(name)),
-    }
+    let found = shipped::LOLA.find(name)?;
+    parse(&found.text, &found.source, found.format, overrides)
 }
 
 /// Parses and validates `text`; `source` names it in messages.

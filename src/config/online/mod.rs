@@ -18,7 +18,6 @@ use crate::estimator::online::{Fallback, Mode, OuterReturn, Rail, Setting};
 use crate::learn::online::actor_critic::{self, Reach};
 use crate::learn::online::{Options, Task};
 use crate::optim::Optimiser;
-use std::path::Path;
 
 /// Most updates.
 const MAX_UPDATES: usize = 1_000_000_000;
@@ -114,14 +113,8 @@ impl Plan {
 /// # Errors
 /// Names the file or flag, the key and what is allowed.
 pub fn load(name: &str, overrides: &Overrides) -> Result<Plan, Error> {
-    let path = Path::new(name);
-    if path.exists() && !path.is_dir() {
-        return parse(&super::read_text(path)?, name, tree::Format::of(path), overrides);
-    }
-    match shipped::ONLINE.text(name) {
-        Some(text) => parse(text, &format!("configuration {name}"), tree::Format::Toml, overrides),
-        None => Err(shipped::ONLINE.missing(name)),
-    }
+    let found = shipped::ONLINE.find(name)?;
+    parse(&found.text, &found.source, found.format, overrides)
 }
 
 /// Parses and validates `text`; `source` names it in messages.

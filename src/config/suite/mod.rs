@@ -152,19 +152,8 @@ pub struct Suite {
 /// # Errors
 /// Names the file, the key (or the arm and the family) and what is allowed.
 pub fn load(name: &str, smoke: bool) -> Result<Suite, Error> {
-    let path = Path::new(name);
-    if path.exists() && !path.is_dir() {
-        let text = super::read_text(path)?;
-        let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        return parse(&text, name, tree::Format::of(path), base, smoke);
-    }
-    match shipped::COMPARE.text(name) {
-        Some(text) => {
-            let source = format!("configs/compare/{name}.toml");
-            parse(text, &source, tree::Format::Toml, Path::new("."), smoke)
-        }
-        None => Err(shipped::COMPARE.missing(name)),
-    }
+    let found = shipped::COMPARE.find(name)?;
+    parse(&found.text, &found.source, found.format, &found.base, smoke)
 }
 
 /// Parses and validates suite `text`; `source` names it in messages and `base` is where files it names are looked for.
