@@ -6,11 +6,11 @@ mod online;
 
 use super::failure::Failure;
 use super::gradient;
+use crate::config::any::{self, Any, RESOLVED};
 use crate::config::cost::{self, Cost};
-use crate::config::{self, Loaded, Overrides};
+use crate::config::{Loaded, Overrides};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
 
 /// What the command line asks of `check`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,49 +25,24 @@ pub struct Request {
     pub quiet: bool,
 }
 
-/// File of a run directory that holds its resolved configuration.
-const RESOLVED: &str = "config.toml";
-
 /// Runs the command.
 ///
 /// # Errors
 /// A configuration that `train` (or `online`) would refuse, or a gradient self-test that does not hold.
 pub fn run(request: Request) -> Result<(), Failure> {
     let overrides = Overrides { set: request.set, smoke: request.smoke, ..Overrides::default() };
-    if let Some(plan) = online::load(request.target.as_deref(), &overrides)? {
-        let text = online::report(&plan)?;
-        if !request.quiet {
-            std::io::stdout().lock().write_all(text.as_bytes())?;
+    let (any, source) = any::load(request.target.as_deref(), &overrides)?;
+    let text = match any {
+        Any::Online(plan) => online::report(&plan, &source)?,
+        Any::Lola(plan) => lola::report(&plan, &source),
+        Any::Bias(plan) => bias::report(&plan, &source),
+        Any::Train(mut loaded) => {
+            loaded.notes.extend(online::namesake(request.target.as_deref()));
+            let test = self_test(&loaded)?;
+            report(&loaded, test.as_deref())
         }
-        return Ok(());
-    }
-    if let Some(found) = lola::load(request.target.as_deref(), &overrides)? {
-        if !request.quiet {
-            std::io::stdout().lock().write_all(lola::report(&found).as_bytes())?;
-        }
-        return Ok(());
-    }
-    if let Some(found) = bias::load(request.target.as_deref(), &overrides)? {
-        if !request.quiet {
-            std::io::stdout().lock().write_all(bias::report(&found).as_bytes())?;
-        }
-        return Ok(());
-    }
-    let mut loaded = match request.target.as_deref() {
-        Some(dir) if Path::new(dir).is_dir() => {
-            let file = Path::new(dir).join(RESOLVED);
-            if !file.is_file() {
-                let message = format!("{dir}: is not a run directory: it has no {RESOLVED}");
-                return Err(Failure::Usage(message));
-            }
-            config::load(Some(&file.to_string_lossy()), &overrides)?
-        }
-        target => config::load(target, &overrides)?,
     };
-    loaded.notes.extend(online::namesake(request.target.as_deref()));
-    let test = self_test(&loaded)?;
     if !request.quiet {
-        let text = report(&loaded, test.as_deref());
         std::io::stdout().lock().write_all(text.as_bytes())?;
     }
     Ok(())

@@ -11,6 +11,7 @@ pub mod gradient;
 pub mod gradient_report;
 pub mod interrupt;
 pub mod learnt;
+mod lifetime;
 pub mod lola;
 pub mod online;
 pub mod progress;

@@ -3,6 +3,7 @@
 //! `CONFIG -> tree -> (smoke, --set, --seed, --iterations) -> raw mirror -> plan`. A file may be TOML or JSON; the name of a
 //! preset stands for the embedded file of that name.
 
+pub mod any;
 pub mod bias;
 mod checks;
 pub mod claims;

@@ -29,6 +29,18 @@ pub(super) struct Found {
     pub base: PathBuf,
 }
 
+impl Found {
+    /// The file at `path`.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read(path: &Path) -> Result<Found, Error> {
+        let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (text, format) = (super::read_text(path)?, Format::of(path));
+        Ok(Found { text, source: path.display().to_string(), format, base: base.to_path_buf() })
+    }
+}
+
 macro_rules! files {
     ($folder:literal: $($name:literal),+ $(,)?) => {
         &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/", $folder, "/", $name, ".toml")))),+]
@@ -83,9 +95,20 @@ pub const TRAIN: Shipped = Shipped {
     blamed: ["preset ", ""],
 };
 
+/// Configurations of a command beside `train`.
+const fn configurations(files: &'static [(&'static str, &'static str)], kind: &'static str) -> Shipped {
+    Shipped {
+        files,
+        argument: "CONFIG",
+        instead: "a configuration is a TOML or JSON file or the name of a shipped one",
+        kind,
+        blamed: ["configuration ", ""],
+    }
+}
+
 /// Configurations of `online`.
-pub const ONLINE: Shipped = Shipped {
-    files: files!(
+pub const ONLINE: Shipped = configurations(
+    files!(
         "online":
         "atari-breakout",
         "atari-pong",
@@ -99,15 +122,12 @@ pub const ONLINE: Shipped = Shipped {
         "signal-noise",
         "theoretical-gmrl",
     ),
-    argument: "CONFIG",
-    instead: "a configuration is a TOML or JSON file or the name of a shipped one",
-    kind: "shipped configuration of `online`",
-    blamed: ["configuration ", ""],
-};
+    "shipped configuration of `online`",
+);
 
 /// Configurations of `lola`.
-pub const LOLA: Shipped = Shipped {
-    files: files!(
+pub const LOLA: Shipped = configurations(
+    files!(
         "lola":
         "chicken",
         "ipd-exact",
@@ -126,11 +146,8 @@ pub const LOLA: Shipped = Shipped {
         "matching-pennies",
         "stag-hunt",
     ),
-    argument: "CONFIG",
-    instead: "a configuration is a TOML or JSON file or the name of a shipped one",
-    kind: "shipped configuration of `lola`",
-    blamed: ["configuration ", ""],
-};
+    "shipped configuration of `lola`",
+);
 
 /// Studies of `bias`.
 pub const BIAS: Shipped = Shipped {
@@ -204,9 +221,7 @@ impl Shipped {
     ) -> Result<Found, Error> {
         let path = Path::new(name);
         if path.exists() && !path.is_dir() {
-            let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let (text, format) = (super::read_text(path)?, Format::of(path));
-            return Ok(Found { text, source: name.to_string(), format, base: base.to_path_buf() });
+            return Found::read(path);
         }
         let text = text.ok_or_else(|| missing(name))?;
         let [before, after] = self.blamed;

@@ -7,3 +7,4 @@ pub mod online;
 pub mod options;
 pub mod sample;
 mod update;
+pub mod updates;

@@ -159,10 +159,15 @@ pub fn norm<F: Real>(x: &[F]) -> f64 {
 pub fn clip<F: Real>(gradient: &mut [F], limit: f64) -> f64 {
     let before = norm(gradient);
     if before > limit {
-        let scale = F::of(limit / before);
+        let scale = F::of(clip_factor(before, limit));
         gradient.iter_mut().for_each(|g| *g *= scale);
     }
     before
+}
+
+/// What a vector of this norm is multiplied by so that its norm is at most `limit`.
+pub fn clip_factor(norm: f64, limit: f64) -> f64 {
+    if norm > limit { limit / norm } else { 1.0 }
 }
 
 /// Elementwise mean of vectors of one length, accumulated in order and in f64: the same however the vectors were computed.

@@ -92,7 +92,7 @@ pub fn clip_differential<F: Real>(gradient: &[F], limit: f64, mode: Differential
     }
     let product = inner_product(gradient, direction);
     let along = if mode == Differential::Exact { F::of(product / (norm * norm)) } else { F::zero() };
-    let scale = F::of(limit / norm);
+    let scale = F::of(super::clip_factor(norm, limit));
     for (w, g) in direction.iter_mut().zip(gradient) {
         *w = scale * (*w - along * *g);
     }

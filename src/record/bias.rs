@@ -1,18 +1,8 @@
-//! The directory of a study of `bias`: one row per point of the study.
-//!
-//! ```text
-//! DIR/run.json        as that of `train`; `iteration` counts points
-//! DIR/config.toml     resolved study
-//! DIR/metrics.jsonl   one [`Row`] per point, in the study's order; its keys that contain `seconds` depend on the machine
-//! ```
+//! Rows of a study of `bias`: one per point of the study, in its order (see [`super::durable`]; `config.toml` is the resolved study).
 
-use super::lines::Lines;
-use super::run::{self, Info, Session, Status};
-use super::tail::{Format, Tail};
-use super::{Fault, file, rows};
+use super::durable::Record;
 use crate::measure::bias::OnMdp;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// One point of a study.
 ///
@@ -111,105 +101,13 @@ impl Row {
     }
 }
 
-/// A row with where it ends in the file and the seconds of the study by then.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Logged {
-    /// The row.
-    pub row: Row,
-    /// Wall time of the study so far, summed over its sessions.
-    pub seconds_since_start: f64,
-    end: u64,
-}
+impl Record for Row {
+    const WHAT: &'static str = "a row of a study of `bias`";
 
-fn parse(text: &str, _: usize, end: u64) -> Result<Logged, String> {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
-    let seconds_since_start = value["seconds_since_start"].as_f64().unwrap_or(0.0);
-    let row = serde_json::from_value(value).map_err(|e| e.to_string())?;
-    Ok(Logged { row, seconds_since_start, end })
-}
-
-fn check(logged: &Logged, number: usize) -> Result<(), String> {
-    match logged.row.point {
-        i if i == number as u64 => Ok(()),
-        i => Err(format!("`point` must be {number} here, found {i}")),
-    }
-}
-
-/// Every row of the study in `dir`, without a torn last line.
-///
-/// # Errors
-/// The file is unreadable, or a line that is not the last is no row.
-pub fn read(dir: &Path) -> Result<Vec<Logged>, Fault> {
-    follow(dir).all()
-}
-
-/// The rows of the study in `dir` as they come.
-pub fn follow(dir: &Path) -> Tail<Logged> {
-    Tail::new(dir.join(rows::NAME), Format { what: "a row of a study of `bias`", parse, check })
-}
-
-/// A study that is being written.
-pub struct Run {
-    session: Session,
-    lines: Lines,
-    elapsed: f64,
-}
-
-impl Run {
-    /// Starts a study in a claimed directory.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn start(session: Session, config: &str) -> Result<Run, Fault> {
-        Info::new(Status::Starting, 0, None).write(session.dir())?;
-        file::replace_durably(&session.dir().join(run::CONFIG), config.as_bytes())?;
-        let lines = Lines::create(&session.dir().join(rows::NAME))?;
-        Info::new(Status::Running, 0, None).write(session.dir())?;
-        Ok(Run { session, lines, elapsed: 0.0 })
-    }
-
-    /// A study to go on with, and its rows so far.
-    ///
-    /// # Errors
-    /// A row is damaged, or the system refuses.
-    pub fn resume(session: Session) -> Result<(Run, Vec<Row>), Fault> {
-        let logged = read(session.dir())?;
-        let (length, elapsed) = logged.last().map_or((0, 0.0), |l| (l.end, l.seconds_since_start));
-        let run = Run::reopen(session, length, elapsed, logged.len() as u64)?;
-        Ok((run, logged.into_iter().map(|l| l.row).collect()))
-    }
-
-    /// Goes on behind the first `length` bytes of rows, of which there are `count`.
-    pub(super) fn reopen(session: Session, length: u64, elapsed: f64, count: u64) -> Result<Run, Fault> {
-        let lines = Lines::reopen(&session.dir().join(rows::NAME), length)?;
-        Info::new(Status::Running, count, None).write(session.dir())?;
-        Ok(Run { session, lines, elapsed })
-    }
-
-    /// The directory.
-    pub fn dir(&self) -> &Path {
-        self.session.dir()
-    }
-
-    /// Seconds of the sessions before this one.
-    pub fn elapsed(&self) -> f64 {
-        self.elapsed
-    }
-
-    /// Writes one row with its machine-dependent numbers, and makes it durable.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn append<R: Serialize>(&mut self, row: &R, seconds: &[(&str, f64)]) -> Result<(), Fault> {
-        self.lines.append(row, seconds)?;
-        self.lines.sync()
-    }
-
-    /// Writes down how the session ended and gives up the lock.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn close(self, status: Status, points: u64) -> Result<(), Fault> {
-        Info::new(status, points, None).write(self.session.dir())
+    fn check(&self, number: usize) -> Result<(), String> {
+        match self.point {
+            i if i == number as u64 => Ok(()),
+            i => Err(format!("`point` must be {number} here, found {i}")),
+        }
     }
 }

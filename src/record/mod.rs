@@ -18,6 +18,7 @@
 pub mod bias;
 pub mod checkpoint;
 pub mod claims;
+pub mod durable;
 pub mod events;
 pub mod file;
 pub mod gap;

@@ -2,10 +2,11 @@
 
 use super::figure::{Axis, Figure, Look, Mark, Scale, Series};
 use super::page::{Column, Entry, Section, Table};
+use super::rows::Rows;
 use crate::config::claims::{self as config, CLAIMS, Plan};
 use crate::math::judgement::Verdict;
-use crate::record::claims::{self as record, Row};
-use crate::record::run::{Info, Status};
+use crate::record::claims::Row;
+use crate::record::run::Status;
 use crate::record::{self as records, Fault};
 use std::path::Path;
 
@@ -15,22 +16,8 @@ const VERDICTS: [Verdict; 3] = [Verdict::Holds, Verdict::DoesNotHold, Verdict::N
 /// Largest margin drawn, in distances to its lower end; what is beyond stands there as a triangle.
 const FAR: f64 = 6.0;
 
-/// The directory of a table of claims as far as it is there.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ClaimsDir {
-    /// Its directory, as given.
-    pub path: String,
-    /// Where it stands.
-    pub info: Info,
-    /// What it was judged by, as text.
-    pub config: String,
-    /// The same, or why it cannot be read any more.
-    pub plan: Result<Plan, String>,
-    /// Its rows, by number.
-    pub rows: Vec<Row>,
-    /// Wall time by the last row, seconds.
-    pub seconds: f64,
-}
+/// The directory of a table of claims as far as it is there, its rows by number.
+pub type ClaimsDir = Rows<Plan, Row>;
 
 /// Whether the run directory `dir` is that of a table of claims; no if its configuration cannot be read.
 pub fn is_table(dir: &Path) -> bool {
@@ -43,20 +30,9 @@ impl ClaimsDir {
     /// # Errors
     /// It is half a directory, or a row that is not the last is damaged.
     pub fn read(dir: &Path) -> Result<ClaimsDir, Fault> {
-        let opened = records::open(dir)?;
-        let plan = config::parse(&opened.config, &opened.config_path().display().to_string());
-        let logged = record::read(dir)?;
-        let seconds = logged.last().map_or(0.0, |l| l.seconds_since_start);
-        let mut rows: Vec<Row> = logged.into_iter().map(|l| l.row).collect();
-        rows.sort_by_key(|row| row.number);
-        Ok(ClaimsDir {
-            path: dir.display().to_string(),
-            info: opened.info,
-            config: opened.config,
-            plan: plan.map_err(|e| e.to_string()),
-            rows,
-            seconds,
-        })
+        let mut read = Rows::of(dir, config::parse)?;
+        read.rows.sort_by_key(|row: &Row| row.number);
+        Ok(read)
     }
 }
 

@@ -15,6 +15,7 @@ pub mod lola;
 pub mod online;
 pub mod page;
 pub mod paths;
+pub mod rows;
 pub mod stationarity;
 pub mod suite;
 pub mod train;

@@ -1,38 +1,8 @@
 //! `check` of a study of `bias`: its points and what they cost, without measuring one.
 
-use super::{Failure, RESOLVED, grouped};
-use crate::config::bias::{self as config, Plan, Point};
-use crate::config::shipped;
-use crate::config::{self as files, Overrides};
-use std::path::Path;
-
-/// What tells a shipped study of `bias` from others with the same name.
-const PREFIX: &str = "bias/";
-
-/// The plan of `target` and where it came from, if it is a study of `bias`, the directory of one, or the name of a shipped one.
-///
-/// # Errors
-/// A study that `bias` would refuse.
-pub(super) fn load(target: Option<&str>, overrides: &Overrides) -> Result<Option<(Plan, String)>, Failure> {
-    let Some(target) = target else { return Ok(None) };
-    let path = Path::new(target);
-    let file = if path.is_dir() { path.join(RESOLVED) } else { path.to_path_buf() };
-    if file.is_file() {
-        let (text, source) = (files::read_text(&file)?, file.display().to_string());
-        let format = files::tree::Format::of(&file);
-        if !config::is_bias_in(&text, format) {
-            return Ok(None);
-        }
-        let beside = file.parent().filter(|p| !p.as_os_str().is_empty() && !path.is_dir());
-        let plan = config::parse(&text, &source, format, beside.unwrap_or(Path::new(".")), overrides)?;
-        return Ok(Some((plan, source)));
-    }
-    let name = target.strip_prefix(PREFIX).unwrap_or(target);
-    match shipped::BIAS.text(name) {
-        None => Ok(None),
-        Some(_) => Ok(Some((config::load(name, overrides)?, format!("study {name} of `bias`")))),
-    }
-}
+use super::grouped;
+use crate::config::any::RESOLVED;
+use crate::config::bias::{Plan, Point};
 
 /// What the points differ in, or share: every distinct value, in the order of the study.
 fn values(points: &[Point], of: impl Fn(&Point) -> Option<String>) -> String {
@@ -58,7 +28,7 @@ fn estimators(point: &Point) -> Option<String> {
 }
 
 /// What a study would measure.
-pub(super) fn report((plan, source): &(Plan, String)) -> String {
+pub(super) fn report(plan: &Plan, source: &str) -> String {
     let points = &plan.points;
     let mdp = &plan.mdps[0];
     let per_estimate: usize = points.iter().map(Point::sampled).sum();
@@ -68,7 +38,7 @@ pub(super) fn report((plan, source): &(Plan, String)) -> String {
         Some(format!("{} (drift {}, {})", b.size, b.drift, b.correction.name()))
     };
     let lines = [
-        ("valid", source.clone()),
+        ("valid", source.to_string()),
         ("problem", format!("{}, gamma {}", plan.problem(), plan.gamma)),
         (
             "family",

@@ -1,57 +1,23 @@
 //! `check` of a configuration of `online`: what a run would be, without running it.
 
-use super::{Failure, RESOLVED, grouped};
+use super::{Failure, grouped};
 use crate::app::online::{self, games};
-use crate::config::online::{self as config, Atari, Choice, Control, Plan, Problem};
+use crate::config::any::RESOLVED;
+use crate::config::online::{Atari, Choice, Control, Plan, Problem};
 use crate::config::plan::FamilyChoice;
 use crate::config::shipped;
-use crate::config::{self as files, Overrides, preset};
 use crate::diff::Network;
 use crate::estimator::online::{Mode, Setting, Surrogate, Tunable};
 use crate::learn::online::actor_critic::{ConvShape, MlpShape, Reach, convolutions, perceptron};
 use crate::learn::online::{Options, Task};
 use std::fmt::Write as _;
-use std::path::Path;
-
-/// What tells a shipped configuration of `online` from a preset of `train` with the same name.
-const PREFIX: &str = "online/";
 
 /// A remark on a preset of `train` that shares its name.
 pub(super) fn namesake(target: Option<&str>) -> Option<String> {
     let name = target.filter(|name| shipped::ONLINE.text(name).is_some())?;
     Some(format!(
-        "this is the preset of `train`; `stillpoint check {PREFIX}{name}` checks the configuration of `online`"
+        "this is the preset of `train`; `stillpoint check online/{name}` checks the configuration of `online`"
     ))
-}
-
-/// A plan and where it came from.
-pub(super) struct Found {
-    plan: Plan,
-    source: String,
-}
-
-/// The plan of `target`, if that is a configuration of `online`, a run of it, or the name of a shipped one.
-///
-/// # Errors
-/// A configuration that `online` would refuse.
-pub(super) fn load(target: Option<&str>, overrides: &Overrides) -> Result<Option<Found>, Failure> {
-    let Some(target) = target else { return Ok(None) };
-    let path = Path::new(target);
-    let file = if path.is_dir() { path.join(RESOLVED) } else { path.to_path_buf() };
-    if file.is_file() {
-        let (text, source) = (files::read_text(&file)?, file.display().to_string());
-        let format = files::tree::Format::of(&file);
-        let is_own = config::is_online_in(&text, format);
-        return Ok(match is_own {
-            true => Some(Found { plan: config::parse(&text, &source, format, overrides)?, source }),
-            false => None,
-        });
-    }
-    let name = target.strip_prefix(PREFIX).unwrap_or(target);
-    if (name == target && preset::text(target).is_some()) || shipped::ONLINE.text(name).is_none() {
-        return Ok(None);
-    }
-    Ok(Some(Found { plan: config::load(name, overrides)?, source: format!("configuration {name} of `online`") }))
 }
 
 /// The lines of the report.
@@ -67,10 +33,9 @@ impl Lines {
 ///
 /// # Errors
 /// The environments cannot be made.
-pub(super) fn report(found: &Found) -> Result<String, Failure> {
-    let plan = &found.plan;
+pub(super) fn report(plan: &Plan, source: &str) -> Result<String, Failure> {
     let mut lines = Lines(String::new());
-    lines.add("valid", &found.source);
+    lines.add("valid", source);
     match &plan.learner {
         Choice::Small(options) => small(&mut lines, options),
         Choice::ActorCritic(control) => actor_critic(&mut lines, control, plan.seed)?,
@@ -250,10 +215,14 @@ fn actor_critic(lines: &mut Lines, control: &Control, seed: u64) -> Result<(), F
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Overrides;
+    use crate::config::any::{self, Any};
 
     fn said(target: &str) -> String {
-        let found = load(Some(target), &Overrides::default()).expect("valid").expect("of online");
-        report(&found).expect("makes its environments")
+        match any::load(Some(target), &Overrides::default()).expect("valid") {
+            (Any::Online(plan), source) => report(&plan, &source).expect("makes its environments"),
+            _ => panic!("{target} is not of online"),
+        }
     }
 
     #[test]
@@ -271,12 +240,5 @@ mod tests {
             text.contains("after every 3 updates, through all of them (meta.window 3, meta.surrogate lvc)"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn configurations_of_train_are_not_ours() {
-        for (name, _) in shipped::TRAIN.files {
-            assert!(load(Some(name), &Overrides::default()).expect("passed over").is_none(), "{name}");
-        }
     }
 }

@@ -10,8 +10,8 @@ use crate::app::clock::Clock;
 use crate::app::evaluate::online::Subject;
 use crate::app::failure::Failure;
 use crate::app::interrupt::Interrupt;
-use crate::app::online::job::{Job as Lifetime, standing};
-use crate::app::online::{games, on_atari, on_family};
+use crate::app::lifetime::{Lifetime, standing};
+use crate::app::online::{games, lifetime, on_atari, on_family};
 use crate::budget::Budget;
 use crate::config::online::{self as config, Choice, Control, Plan, Problem};
 use crate::config::suite::Suite;
@@ -140,10 +140,10 @@ impl Lived<'_> {
                 (session, false)
             }
         };
-        let job = Lifetime { plan: self.plan, quiet: true, interrupt: self.interrupt, clock: Clock::of_thread };
-        let ended = job.work(session, is_new, learner, |learner, _| tell(learner.done()))?;
+        let life = Lifetime { clock: Clock::of_thread, ..lifetime(self.plan, self.interrupt, true) };
+        let ended = life.work(session, is_new, learner, |learner, _| tell(learner.done()))?;
         let failed = ended.failed.clone();
-        match job.close(ended) {
+        match life.close(ended) {
             Err(failure) if failed.is_none() => Err(failure),
             _ => Ok((first, failed)), // what it says is for the user of a single run
         }

@@ -1,13 +1,15 @@
 //! `lola`: two players who each differentiate through the other's learning, many seeds beside each other, and naive learners as control.
 
-mod job;
 mod shown;
 
+use super::clock::Clock;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
+use super::lifetime::Lifetime;
 use super::runs;
 use crate::config::lola::{self as config, Plan};
 use crate::config::{Overrides, tree};
+use crate::learn::lola::Learner;
 use crate::record::run::Session;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -44,7 +46,18 @@ pub fn run(request: Request) -> Result<(), Failure> {
     let (quiet, json) = (request.quiet, request.json);
     let is_new = !request.resume;
     let (session, plan) = if request.resume { reopen(&request)? } else { claim(request)? };
-    let dir = job::run(session, is_new, &plan, quiet, &interrupt)?;
+    let life = Lifetime {
+        command: "lola",
+        config: config::resolved(&plan),
+        updates: plan.options.updates,
+        remedy: "a smaller `outer.beta` or `inner.alpha`",
+        quiet,
+        interrupt: &interrupt,
+        clock: Clock::start,
+    };
+    let learner = Learner::new(plan.options.clone(), plan.seed);
+    let (dir, _) =
+        life.run(session, is_new, learner, |row| format!("reward per step {:.3}", row.standing.reward_per_step.mean))?;
     let text = shown::report(&plan, &dir, json)?;
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }

@@ -2,23 +2,27 @@
 
 mod check;
 pub mod games;
-pub(super) mod job;
 mod shown;
 
 use super::clock::Clock;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
+use super::lifetime::Lifetime;
 use super::runs;
 use crate::config::online::{self as config, Choice, Plan, Problem};
 use crate::config::plan::FamilyChoice;
 use crate::config::{Overrides, tree};
-use crate::learn::online::{Learner, actor_critic};
+use crate::learn::online::{Guarded, Learner, actor_critic};
 use crate::math::real::Real;
+use crate::record::online as record;
 use crate::record::run::{self, Session};
 use crate::rng::{Address, Purpose};
 use crate::rollout::world::Element;
 use ::tasks::task::Task;
-use job::Job;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shown::Shown;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// What the command line asks of `online`.
@@ -65,20 +69,52 @@ pub fn run(request: Request) -> Result<(), Failure> {
     let quiet = request.quiet;
     let claimed = if request.resume { reopen(&request)? } else { claim(request)? };
     for Claimed { session, plan, is_new } in claimed {
-        let job = Job { plan: &plan, quiet, interrupt: &interrupt, clock: Clock::start };
+        let job = Job { plan: &plan, life: lifetime(&plan, &interrupt, quiet), session, is_new };
         match &plan.learner {
-            Choice::Small(options) => job.run(session, is_new, Learner::new(options.as_ref().clone(), plan.seed))?,
+            Choice::Small(options) => job.run(Learner::new(options.as_ref().clone(), plan.seed))?,
             Choice::ActorCritic(control) => match &control.problem {
-                Problem::Family(family, net) => {
-                    job.run(session, is_new, on_family((family, net), &control.options, plan.seed)?)?
-                }
-                Problem::Atari(atari, net) => {
-                    job.run(session, is_new, on_atari::<f32>((atari, net), &control.options, plan.seed)?)?
-                }
+                Problem::Family(family, net) => job.run(on_family((family, net), &control.options, plan.seed)?)?,
+                Problem::Atari(atari, net) => job.run(on_atari::<f32>((atari, net), &control.options, plan.seed)?)?,
             },
         }
     }
     Ok(())
+}
+
+/// The life of a run of `plan`.
+pub(super) fn lifetime<'a>(plan: &Plan, interrupt: &'a Interrupt, quiet: bool) -> Lifetime<'a> {
+    Lifetime {
+        command: "online",
+        config: config::resolved(plan),
+        updates: plan.updates(),
+        remedy: "a smaller inner step size",
+        quiet,
+        interrupt,
+        clock: Clock::start,
+    }
+}
+
+/// A run to be, whatever learns.
+struct Job<'a> {
+    plan: &'a Plan,
+    life: Lifetime<'a>,
+    session: Session,
+    is_new: bool,
+}
+
+impl Job<'_> {
+    /// Runs it to its end and prints what was learned.
+    fn run<L: Guarded>(self, learner: L) -> Result<(), Failure>
+    where
+        L::Row: Serialize + DeserializeOwned + Shown,
+    {
+        let Job { plan, life, session, is_new } = self;
+        let (dir, learner) = life.run(session, is_new, learner, Shown::line)?;
+        let rows: Vec<L::Row> =
+            record::last(&dir, plan.average as usize)?.into_iter().map(|logged| logged.row).collect();
+        let text = shown::report(plan, &rows, learner.done(), learner.rail(), &dir);
+        Ok(std::io::stdout().write_all(text.as_bytes())?)
+    }
 }
 
 /// The one task that the seed draws from a family.

@@ -6,6 +6,7 @@ use crate::app::failure::Failure;
 use crate::app::learnt::duration;
 use crate::config::{Overrides, bias, claims, lola, tree};
 use crate::learn::lola::Row as Played;
+use crate::record::durable::{self, Logged};
 use crate::record::run::{self, Opened, Status};
 use crate::record::tail::Tail;
 use crate::record::{self, Fault, live};
@@ -18,8 +19,8 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// The rows, which depend on the command that writes them.
 enum Rows {
-    Points(Tail<record::bias::Logged>),
-    Claims(Tail<record::claims::Logged>),
+    Points(Tail<Logged<record::bias::Row>>),
+    Claims(Tail<Logged<record::claims::Row>>),
     Updates(Tail<record::online::Logged<Played>>),
 }
 
@@ -67,12 +68,12 @@ fn contents(opened: &Opened) -> Result<Option<(Rows, String, &'static str, usize
     if bias::is_bias(text) {
         let plan = bias::parse(text, &source, toml, Path::new("."), &none)?;
         let title = format!("{}: bias of {} on {}, seed {}", plan.name, plan.problem(), plan.family.name, plan.seed);
-        return Ok(Some((Rows::Points(record::bias::follow(dir)), title, "point", plan.points.len())));
+        return Ok(Some((Rows::Points(durable::follow(dir)), title, "point", plan.points.len())));
     }
     if claims::is_claims(text) {
         let plan = claims::parse(text, &source)?;
         let title = format!("claims at {} % confidence, seed {}", 100.0 * plan.confidence, plan.seed);
-        return Ok(Some((Rows::Claims(record::claims::follow(dir)), title, "claim", claims::CLAIMS)));
+        return Ok(Some((Rows::Claims(durable::follow(dir)), title, "claim", claims::CLAIMS)));
     }
     if lola::is_lola(text) {
         let plan = lola::parse(text, &source, toml, &none)?;

@@ -234,12 +234,7 @@ fn default_family() -> Table {
 
 /// Whether `text` is a study of `bias`, as resolved into a run directory or as shipped.
 pub fn is_bias(text: &str) -> bool {
-    is_bias_in(text, tree::Format::Toml)
-}
-
-/// The same of a text in this format.
-pub fn is_bias_in(text: &str, format: tree::Format) -> bool {
-    tree::parse(text, format).is_ok_and(|table| is_own(&table))
+    tree::parse(text, tree::Format::Toml).is_ok_and(|table| is_own(&table))
 }
 
 /// Whether a tree is meant for `bias`: it counts repeats, which nothing else does.

@@ -81,12 +81,7 @@ fn expand(table: &mut toml::Table) {
 
 /// Whether `text` is a configuration of `lola`, as resolved into a run directory or as shipped.
 pub fn is_lola(text: &str) -> bool {
-    is_lola_in(text, tree::Format::Toml)
-}
-
-/// The same of a text in this format.
-pub fn is_lola_in(text: &str, format: tree::Format) -> bool {
-    tree::parse(text, format).is_ok_and(|table| is_own(&table))
+    tree::parse(text, tree::Format::Toml).is_ok_and(|table| is_own(&table))
 }
 
 /// Whether a tree is meant for `lola`: it has a game and counts updates.

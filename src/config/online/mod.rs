@@ -358,12 +358,7 @@ pub fn resolved(plan: &Plan) -> String {
 
 /// Whether `text` is a configuration of `online`, as resolved into a run directory or as shipped.
 pub fn is_online(text: &str) -> bool {
-    is_online_in(text, tree::Format::Toml)
-}
-
-/// The same of a text in this format.
-pub fn is_online_in(text: &str, format: tree::Format) -> bool {
-    tree::parse(text, format).is_ok_and(|table| is_own(&table))
+    tree::parse(text, tree::Format::Toml).is_ok_and(|table| is_own(&table))
 }
 
 /// Whether a tree is meant for `online`: it counts updates and has sections of meta-parameters, which nothing else has.

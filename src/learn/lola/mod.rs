@@ -13,6 +13,7 @@ pub use options::{FIT, Inner, Options, Probe, Source, Target};
 pub use seed::State;
 
 use crate::learn::online::Snapshot;
+use crate::learn::updates::{Failed, Updates};
 use crate::math::summary::Estimate;
 use crate::rollout::game::Plays;
 use ahead::Context;
@@ -78,13 +79,6 @@ pub struct Row {
     pub control: Option<Standing>,
 }
 
-/// A logit was not finite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Diverged {
-    /// In which update.
-    pub update: u64,
-}
-
 /// The learners of all seeds.
 #[derive(Clone, Debug)]
 pub struct Learner {
@@ -119,11 +113,6 @@ impl Learner {
         Learner { context, naive, seeds, control, done: 0 }
     }
 
-    /// Updates done.
-    pub fn done(&self) -> u64 {
-        self.done
-    }
-
     /// What was asked for.
     pub fn options(&self) -> &Options {
         &self.context.options
@@ -133,20 +122,27 @@ impl Learner {
     pub fn states(&self) -> impl Iterator<Item = &State> {
         self.seeds.iter().map(|seed| &seed.state)
     }
+}
+
+impl Updates for Learner {
+    type Row = Row;
+
+    fn done(&self) -> u64 {
+        self.done
+    }
 
     /// One update of every seed, in parallel.
-    ///
-    /// # Errors
-    /// A logit was not finite.
-    pub fn step(&mut self) -> Result<Row, Diverged> {
+    fn update(&mut self) -> Result<Row, Failed> {
         let update = self.done + 1;
+        let before = (self.seeds.clone(), self.control.clone());
         let all = |context: &Context, seeds: &mut [Seed]| -> Vec<Told> {
             seeds.par_iter_mut().map(|seed| seed.step(context, update)).collect()
         };
         let told = all(&self.context, &mut self.seeds);
         let control = all(&self.naive, &mut self.control);
         if told.iter().chain(&control).any(|t| !t.is_finite) {
-            return Err(Diverged { update });
+            (self.seeds, self.control) = before;
+            return Err(Failed::Diverged { update });
         }
         self.done = update;
         let over = |of: fn(&Told) -> Option<f64>| {
@@ -164,11 +160,7 @@ impl Learner {
         })
     }
 
-    /// Everything that the next updates depend on.
-    ///
-    /// # Errors
-    /// It cannot be written as JSON, in words.
-    pub fn snapshot(&self) -> Result<Snapshot, String> {
+    fn snapshot(&mut self) -> Result<Snapshot, String> {
         let states = |seeds: &[Seed]| seeds.iter().map(|seed| seed.state.clone()).collect();
         let values = Values { update: self.done, seeds: states(&self.seeds), control: states(&self.control) };
         let mut snapshot = Snapshot::of(&values)?;
@@ -182,11 +174,7 @@ impl Learner {
         Ok(snapshot)
     }
 
-    /// Goes on from a snapshot.
-    ///
-    /// # Errors
-    /// It is not one of such a learner, in words.
-    pub fn restore(&mut self, snapshot: &Snapshot) -> Result<(), String> {
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<(), String> {
         let values: Values = snapshot.values()?;
         if [values.seeds.len(), values.control.len()] != [self.seeds.len(), self.control.len()] {
             return Err("the state of another number of seeds".into());

@@ -5,6 +5,7 @@ mod arms;
 mod chain;
 mod snapshot;
 
+pub use super::updates::{Failed, Updates};
 pub use snapshot::Snapshot;
 
 use crate::estimator::online::{Mode, OuterReturn, Rail, RailState, Setting, Verdict};
@@ -145,32 +146,6 @@ pub struct Row {
     pub frames: u64,
 }
 
-/// Why an update came to nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failed {
-    /// A number was not finite any more.
-    Diverged {
-        /// The update that failed; the state is that before it.
-        update: u64,
-    },
-    /// An environment failed.
-    Environment {
-        /// In which update.
-        update: u64,
-        /// How, in words.
-        why: String,
-    },
-}
-
-impl std::fmt::Display for Failed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Failed::Diverged { update } => write!(f, "a parameter was not finite in update {update}"),
-            Failed::Environment { update, why } => write!(f, "the environment failed in update {update}: {why}"),
-        }
-    }
-}
-
 /// What a task tells of one inner step.
 struct Inner {
     theta: Vec<f64>,
@@ -181,29 +156,16 @@ struct Inner {
     frames: u64,
 }
 
-/// What a driver asks of any learner of `online`.
-pub trait Updates {
-    /// What an update reports.
-    type Row;
-    /// Updates done.
-    fn done(&self) -> u64;
+/// A learner whose meta-gradients are watched.
+pub trait Guarded: Updates {
     /// What the safety rail has seen.
     fn rail(&self) -> &RailState;
-    /// Everything that the next updates depend on.
-    ///
-    /// # Errors
-    /// An environment cannot be saved, in words.
-    fn snapshot(&mut self) -> Result<Snapshot, String>;
-    /// Goes on from a snapshot.
-    ///
-    /// # Errors
-    /// It is not one of such a learner, in words.
-    fn restore(&mut self, snapshot: &Snapshot) -> Result<(), String>;
-    /// One update.
-    ///
-    /// # Errors
-    /// A number was not finite (the state is that before the update), or an environment failed.
-    fn update(&mut self) -> Result<Self::Row, Failed>;
+}
+
+impl Guarded for Learner {
+    fn rail(&self) -> &RailState {
+        &self.state.rail
+    }
 }
 
 impl Updates for Learner {
@@ -211,10 +173,6 @@ impl Updates for Learner {
 
     fn done(&self) -> u64 {
         self.state.update
-    }
-
-    fn rail(&self) -> &RailState {
-        &self.state.rail
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, String> {

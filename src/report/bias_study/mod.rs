@@ -9,29 +9,16 @@ mod verdict;
 
 use super::figure::slug;
 use super::page::Section;
+use super::rows::Rows;
 use crate::config::bias::{self as config, Plan};
 use crate::config::{Overrides, tree};
-use crate::record::bias::{self as record, Row};
-use crate::record::run::{Info, Status};
+use crate::record::bias::Row;
+use crate::record::run::Status;
 use crate::record::{self as records, Fault};
 use std::path::Path;
 
 /// The directory of a study as far as it is there.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BiasDir {
-    /// Its directory, as given.
-    pub path: String,
-    /// Where it stands.
-    pub info: Info,
-    /// Resolved study, as text.
-    pub config: String,
-    /// The study, or why it cannot be read any more.
-    pub plan: Result<Plan, String>,
-    /// Its rows.
-    pub rows: Vec<Row>,
-    /// Wall time by the last row, seconds.
-    pub seconds: f64,
-}
+pub type BiasDir = Rows<Plan, Row>;
 
 /// Whether the run directory `dir` is that of a study of `bias`; no if its configuration cannot be read.
 pub fn is_study(dir: &Path) -> bool {
@@ -44,19 +31,8 @@ impl BiasDir {
     /// # Errors
     /// It is half a study, or a row that is not the last is damaged.
     pub fn read(dir: &Path) -> Result<BiasDir, Fault> {
-        let opened = records::open(dir)?;
-        let source = opened.config_path().display().to_string();
         let none = Overrides::default();
-        let plan = config::parse(&opened.config, &source, tree::Format::Toml, Path::new("."), &none);
-        let logged = record::read(dir)?;
-        Ok(BiasDir {
-            path: dir.display().to_string(),
-            info: opened.info,
-            config: opened.config,
-            plan: plan.map_err(|e| e.to_string()),
-            seconds: logged.last().map_or(0.0, |l| l.seconds_since_start),
-            rows: logged.into_iter().map(|l| l.row).collect(),
-        })
+        Rows::of(dir, |text, source| config::parse(text, source, tree::Format::Toml, Path::new("."), &none))
     }
 
     /// Points that were asked for.

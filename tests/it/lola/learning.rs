@@ -3,6 +3,7 @@
 use stillpoint::config::Overrides;
 use stillpoint::config::lola::{self, Plan};
 use stillpoint::learn::lola::{Learner, Row};
+use stillpoint::learn::updates::Updates as _;
 
 fn load(name: &str, sets: &[&str]) -> Plan {
     let set = sets.iter().map(ToString::to_string).collect();
@@ -15,7 +16,7 @@ fn learner(name: &str, sets: &[&str]) -> Learner {
 }
 
 fn rows(learner: &mut Learner, n: u64) -> Vec<Row> {
-    (0..n).map(|_| learner.step().expect("finite")).collect()
+    (0..n).map(|_| learner.update().expect("finite")).collect()
 }
 
 /// Specification gradient-bias, claim 17: one deterministic run from zero logits, 300 updates.

@@ -6,6 +6,7 @@ use crate::app::failure::Failure;
 use crate::config::Overrides;
 use crate::config::lola as config;
 use crate::learn::lola::{Learner, Row};
+use crate::learn::updates::Updates as _;
 use crate::math::judgement::Verdict;
 use crate::math::returns::mean;
 
@@ -90,7 +91,7 @@ fn run(evidence: &Evidence<'_>, name: &str, updates: u64) -> Result<Vec<Row>, Fa
             return Err(Failure::Interrupted(super::STOPPED.into()));
         }
         let diverged = |_| Failure::Diverged(format!("{name} diverged"));
-        rows.push(learner.step().map_err(diverged)?);
+        rows.push(learner.update().map_err(diverged)?);
     }
     Ok(rows)
 }

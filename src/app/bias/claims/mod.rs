@@ -14,8 +14,8 @@ use crate::app::interrupt::Interrupt;
 use crate::config::claims::Plan;
 use crate::math::judgement::{Judgement, Part, Verdict, all_positive, decisive};
 use crate::math::returns::mean;
-use crate::record::bias::Run;
-use crate::record::claims::{self as record, Row as Claim};
+use crate::record::claims::Row as Claim;
+use crate::record::durable::Run;
 use crate::record::run::{self, Opened, Session, Status};
 use evidence::Evidence;
 use std::io::Write as _;
@@ -135,7 +135,7 @@ pub(super) fn resume(
     opened: &Opened,
 ) -> Result<(), Failure> {
     let plan = crate::config::claims::parse(&opened.config, &opened.config_path().display().to_string())?;
-    let (run, claims) = record::resume(session)?;
+    let (run, claims) = Run::resume(session)?;
     follow(request, interrupt, &plan, Some(run), claims)
 }
 

@@ -264,10 +264,6 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         self.state.standing.update
     }
 
-    fn rail(&self) -> &RailState {
-        &self.state.standing.rail
-    }
-
     fn snapshot(&mut self) -> Result<super::Snapshot, String> {
         self.save()
     }
@@ -278,5 +274,13 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
 
     fn update(&mut self) -> Result<Row, Failed> {
         self.step()
+    }
+}
+
+impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send + 'static> super::Guarded
+    for Learner<F, W, N>
+{
+    fn rail(&self) -> &RailState {
+        &self.state.standing.rail
     }
 }

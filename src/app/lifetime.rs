@@ -1,17 +1,16 @@
-//! The loop of updates: rows, saved states, and how a run ends.
+//! The life of one learner, update by update (`online`, `lola`): rows, saved states, and how it ends.
 
-use super::shown::{self, Shown};
-use super::{Failure, Interrupt};
-use crate::app::clock::Clock;
-use crate::app::progress::Progress;
-use crate::app::runs::remark;
-use crate::config::online::{self as config, Plan};
-use crate::learn::online::{Failed, Snapshot, Updates};
+use super::clock::Clock;
+use super::failure::Failure;
+use super::interrupt::Interrupt;
+use super::progress::Progress;
+use super::runs::remark;
+use crate::learn::online::Snapshot;
+use crate::learn::updates::{Failed, Updates};
 use crate::record::online::{self as record, Run};
 use crate::record::run::{Session, Status};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::io::Write as _;
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -20,9 +19,16 @@ const SAVE_SECONDS: f64 = 0.8;
 /// or after this many times the seconds that writing took, if that is longer.
 const SAVE_PAUSE: f64 = 100.0;
 
-/// A run to be, and how it talks.
-pub(in crate::app) struct Job<'a> {
-    pub plan: &'a Plan,
+/// A life to be, and how it talks.
+pub struct Lifetime<'a> {
+    /// The command that goes on with it.
+    pub command: &'static str,
+    /// Its resolved configuration.
+    pub config: String,
+    /// Updates in all.
+    pub updates: u64,
+    /// What to try where it diverges.
+    pub remedy: &'static str,
     pub quiet: bool,
     pub interrupt: &'a Interrupt,
     /// Whose processor time is the run's: [`Clock::start`] or [`Clock::of_thread`].
@@ -30,7 +36,7 @@ pub(in crate::app) struct Job<'a> {
 }
 
 /// A run whose updates are over, for now or for good.
-pub(in crate::app) struct Ended<L> {
+pub struct Ended<L> {
     run: Run,
     /// The learner as it stands.
     pub learner: L,
@@ -38,25 +44,29 @@ pub(in crate::app) struct Ended<L> {
     pub failed: Option<Failed>,
 }
 
-impl Job<'_> {
-    /// Starts the run, or goes on with it, to its end, and prints what was learned.
-    pub(super) fn run<L>(&self, session: Session, is_new: bool, learner: L) -> Result<(), Failure>
+impl Lifetime<'_> {
+    /// Starts the run, or goes on with it, to its end, and shows its progress, of which `line` tells; returns the directory and the
+    /// learner.
+    ///
+    /// # Errors
+    /// Divergence, interruption, or a system that refuses to write; the rows so far are kept.
+    pub fn run<L: Updates>(
+        &self,
+        session: Session,
+        is_new: bool,
+        learner: L,
+        line: impl Fn(&L::Row) -> String,
+    ) -> Result<(PathBuf, L), Failure>
     where
-        L: Updates,
-        L::Row: Serialize + DeserializeOwned + Shown,
+        L::Row: Serialize,
     {
-        let progress = std::cell::OnceCell::new(); // it begins where the run stands
-        let total = self.plan.updates();
+        let progress = OnceCell::new(); // it begins where the run stands
         let ended = self.work(session, is_new, learner, |learner, row| {
-            let progress = progress.get_or_init(|| Progress::new(learner.done() - 1, total, self.quiet));
-            progress.tell(learner.done(), || row.line());
+            let progress = progress.get_or_init(|| Progress::new(learner.done() - 1, self.updates, self.quiet));
+            progress.tell(learner.done(), || line(row));
         })?;
         progress.into_inner().iter().for_each(Progress::finish);
-        let (dir, learner) = self.close(ended)?;
-        let rows: Vec<L::Row> =
-            record::last(&dir, self.plan.average as usize)?.into_iter().map(|logged| logged.row).collect();
-        let text = shown::report(self.plan, &rows, learner.done(), learner.rail(), &dir);
-        Ok(std::io::stdout().write_all(text.as_bytes())?)
+        self.close(ended)
     }
 
     /// Starts the run, or goes on with it, to its end; `tell` hears of every update.
@@ -76,15 +86,14 @@ impl Job<'_> {
 
     /// The run with the learner at its last state.
     fn open<L: Updates>(&self, session: Session, is_new: bool, learner: &mut L) -> Result<Run, Failure> {
-        let config = config::resolved(self.plan);
         if is_new {
-            return Ok(Run::start(session, &config, &standing(learner)?)?);
+            return Ok(Run::start(session, &self.config, &standing(learner)?)?);
         }
         let dir = session.dir().to_path_buf();
         match Run::resume(session)? {
             Err(session) => {
                 remark(self.quiet, "the run was stopped before its first state stood: starting it");
-                Ok(Run::start(session, &config, &standing(learner)?)?)
+                Ok(Run::start(session, &self.config, &standing(learner)?)?)
             }
             Ok((run, state)) => {
                 let path = dir.join(record::STATE);
@@ -111,7 +120,7 @@ impl Job<'_> {
         let clock = (self.clock)(run.elapsed());
         let mut saves = Saves::new();
         let mut failed = None;
-        while learner.done() < self.plan.updates() && !self.interrupt.requested() {
+        while learner.done() < self.updates && !self.interrupt.requested() {
             let lap = clock.lap();
             let row = match learner.update() {
                 Ok(row) => row,
@@ -133,17 +142,17 @@ impl Job<'_> {
     /// Writes down how the run ended; an error says why it is not finished.
     pub fn close<L: Updates>(&self, Ended { run, learner, failed }: Ended<L>) -> Result<(PathBuf, L), Failure> {
         let dir = run.dir().to_path_buf();
-        let (total, done, shown) = (self.plan.updates(), learner.done(), dir.display());
+        let (total, done, shown) = (self.updates, learner.done(), dir.display());
+        let resume = format!("stillpoint {} --resume --out {shown}", self.command);
         let reason = failed.as_ref().map(Failed::to_string).unwrap_or_default();
         match failed {
             Some(Failed::Diverged { .. }) => {
-                let text = format!("diverged: {reason}; {shown} keeps the rows before; try a smaller inner step size");
+                let text = format!("diverged: {reason}; {shown} keeps the rows before; try {}", self.remedy);
                 run.close(Status::Diverged, done, Some(reason))?;
                 return Err(Failure::Diverged(text));
             }
             Some(Failed::Environment { .. }) => {
-                let text =
-                    format!("{reason}; go on from the last saved state with: stillpoint online --resume --out {shown}");
+                let text = format!("{reason}; go on from the last saved state with: {resume}");
                 run.close(Status::Interrupted, done, Some(reason))?;
                 return Err(Failure::Internal(text));
             }
@@ -152,7 +161,7 @@ impl Job<'_> {
         if done < total {
             run.close(Status::Interrupted, done, None)?;
             return Err(Failure::Interrupted(format!(
-                "interrupted after update {done} of {total}, nothing is lost; go on with: stillpoint online --resume --out {shown}"
+                "interrupted after update {done} of {total}, nothing is lost; go on with: {resume}"
             )));
         }
         run.close(Status::Finished, done, None)?;
@@ -161,8 +170,8 @@ impl Job<'_> {
 }
 
 /// The learner's state, ready to be written.
-pub(in crate::app) fn standing<L: Updates>(learner: &mut L) -> Result<Snapshot, Failure> {
-    learner.snapshot().map_err(|why| Failure::Internal(format!("the environments cannot be saved: {why}")))
+pub fn standing<L: Updates>(learner: &mut L) -> Result<Snapshot, Failure> {
+    learner.snapshot().map_err(|why| Failure::Internal(format!("the state cannot be saved: {why}")))
 }
 
 /// When the state is written: often, but for little of the time.
