@@ -13,6 +13,16 @@ pub(crate) fn count(key: &str, n: usize, max: usize) -> Checked<usize> {
     if (1..=max).contains(&n) { Ok(n) } else { refuse(key, &format!("a whole number from 1 to {max}"), n) }
 }
 
+/// A seed: TOML has no whole numbers above 2^63 - 1.
+pub(crate) fn seed(key: &str, n: u64) -> Checked<u64> {
+    if i64::try_from(n).is_ok() { Ok(n) } else { refuse(key, "a whole number from 0 to 2^63 - 1", n) }
+}
+
+/// Refuses a key that would have no effect.
+pub(crate) fn idle(key: &str, is_given: bool, why: &str) -> Checked<()> {
+    if is_given { Err(Fault::new(key, format!("has no effect: {why}; leave it out"))) } else { Ok(()) }
+}
+
 /// Finite number in `[low, high]`.
 pub(crate) fn within(key: &str, x: f64, low: f64, high: f64) -> Checked<f64> {
     if (low..=high).contains(&x) { Ok(x) } else { refuse(key, &format!("a number from {low} to {high}"), x) }

@@ -1,6 +1,6 @@
 //! What decides a table of claims (`bias --claims`): seed, confidence and whether it is of toy size.
 
-use super::{Error, Fault, explain, tree};
+use super::{Error, Fault, checks, explain, tree};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -32,9 +32,7 @@ struct Raw {
 }
 
 fn checked(plan: Plan) -> Result<Plan, Fault> {
-    if i64::try_from(plan.seed).is_err() {
-        return Err(Fault::new("seed", format!("must be a whole number from 0 to 2^63 - 1, found {}", plan.seed)));
-    }
+    checks::seed("seed", plan.seed)?;
     if !(0.5 < plan.confidence && plan.confidence < 1.0) {
         return Err(Fault::new("confidence", format!("must be above 0.5 and below 1, found {}", plan.confidence)));
     }

@@ -38,10 +38,7 @@ pub(crate) fn plan(raw: raw::Raw) -> Checked<(Plan, Box<dyn Family>, Notes)> {
         Some(name) => checks::run_name("name", name)?,
         None => choice.name.replace('/', "-"),
     };
-    let seed = raw.seed.unwrap_or(1);
-    if i64::try_from(seed).is_err() {
-        return Err(Fault::new("seed", format!("must be a whole number from 0 to 2^63 - 1, found {seed}")));
-    }
+    let seed = checks::seed("seed", raw.seed.unwrap_or(1))?;
     let iterations = raw.iterations.unwrap_or(500);
     if !(1..=MAX_ITERATIONS).contains(&iterations) {
         let message = format!("must be a whole number from 1 to {MAX_ITERATIONS}, found {iterations}");

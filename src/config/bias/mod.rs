@@ -142,10 +142,7 @@ fn some<T: Clone>(key: &str, given: Option<Vec<T>>, default: T) -> Checked<Vec<T
 
 fn plan(mut raw: raw::Raw) -> Checked<Plan> {
     let name = checks::run_name("name", raw.name.clone().unwrap_or_else(|| "bias".into()))?;
-    let seed = raw.seed.unwrap_or(1);
-    if i64::try_from(seed).is_err() {
-        return Err(Fault::new("seed", format!("must be a whole number from 0 to 2^63 - 1, found {seed}")));
-    }
+    let seed = checks::seed("seed", raw.seed.unwrap_or(1))?;
     let repeats = raw.repeats.unwrap_or(400) as usize;
     if repeats < 2 {
         return Err(Fault::new("repeats", format!("must be at least 2, or there is no variance; found {repeats}")));

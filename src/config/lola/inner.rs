@@ -1,7 +1,7 @@
 //! The section `[inner]` of a configuration of `lola`: where the halves of a look-ahead step come from.
 
 use super::raw::{self, Curvature};
-use super::{EPISODES, MAX, MAX_COUNT, idle};
+use super::{EPISODES, MAX, MAX_COUNT};
 use crate::config::Fault;
 use crate::config::checks::{self, Checked};
 use crate::estimator::choice::Jacobian;
@@ -43,9 +43,13 @@ pub(super) fn read(raw: &raw::Inner) -> Checked<Inner> {
     inner.alpha = checks::positive("inner.alpha", raw.alpha.unwrap_or(0.3), MAX)?;
     (inner.value, inner.jacobian) = (source(raw.value), source(raw.jacobian));
     let is_exact = [inner.value == Source::Exact, inner.jacobian == Source::Exact];
-    idle("inner.value_episodes", is_exact[0] && raw.value_episodes.is_some(), "`inner.value` is `exact`")?;
-    idle("inner.jacobian_episodes", is_exact[1] && raw.jacobian_episodes.is_some(), "`inner.jacobian` is `exact`")?;
-    idle("inner.curvature", is_exact[1] && raw.curvature.is_some(), "`inner.jacobian` is `exact`")?;
+    checks::idle("inner.value_episodes", is_exact[0] && raw.value_episodes.is_some(), "`inner.value` is `exact`")?;
+    checks::idle(
+        "inner.jacobian_episodes",
+        is_exact[1] && raw.jacobian_episodes.is_some(),
+        "`inner.jacobian` is `exact`",
+    )?;
+    checks::idle("inner.curvature", is_exact[1] && raw.curvature.is_some(), "`inner.jacobian` is `exact`")?;
     let count = |key: &str, n: Option<usize>, default: usize| checks::count(key, n.unwrap_or(default), MAX_COUNT);
     if !is_exact[0] {
         inner.value_episodes = count("inner.value_episodes", raw.value_episodes, EPISODES)?;
@@ -53,7 +57,7 @@ pub(super) fn read(raw: &raw::Inner) -> Checked<Inner> {
     if is_exact == [false, false] {
         shared(raw, &mut inner)?;
     } else {
-        idle("inner.shared", raw.shared.is_some(), "one half of the look-ahead is exact")?;
+        checks::idle("inner.shared", raw.shared.is_some(), "one half of the look-ahead is exact")?;
     }
     let has_own = is_exact[0] || !inner.is_shared;
     if !is_exact[1] && has_own {
@@ -92,7 +96,11 @@ fn shared(raw: &raw::Inner, inner: &mut Inner) -> Checked<()> {
 /// The episodes that are kept.
 fn buffer(raw: &raw::Inner, inner: &mut Inner) -> Checked<()> {
     let Some(added) = inner.added() else {
-        return idle("inner.buffer", raw.buffer.is_some(), "neither `inner.value` nor `inner.jacobian` is `buffer`");
+        return checks::idle(
+            "inner.buffer",
+            raw.buffer.is_some(),
+            "neither `inner.value` nor `inner.jacobian` is `buffer`",
+        );
     };
     let kept = checks::count("inner.buffer", raw.buffer.unwrap_or(8 * added), MAX_COUNT)?;
     if kept < added {

@@ -93,18 +93,10 @@ pub(super) fn is_own(table: &toml::Table) -> bool {
 pub(super) const FOREIGN: &str =
     "is a configuration of `lola`, two players of a game; `stillpoint lola` runs it, `report` draws its runs";
 
-/// Refuses a key that would have no effect.
-fn idle(key: &str, is_given: bool, why: &str) -> Checked<()> {
-    if is_given { Err(Fault::new(key, format!("has no effect: {why}; leave it out"))) } else { Ok(()) }
-}
-
 fn plan(raw: raw::Raw) -> Checked<Plan> {
     let updates = checks::count("updates", raw.updates.unwrap_or(500) as usize, MAX_UPDATES)? as u64;
     let average = checks::count("average", raw.average.unwrap_or(20) as usize, MAX_UPDATES)? as u64;
-    let seed = raw.seed.unwrap_or(1);
-    if i64::try_from(seed).is_err() {
-        return Err(Fault::new("seed", format!("must be a whole number from 0 to 2^63 - 1, found {seed}")));
-    }
+    let seed = checks::seed("seed", raw.seed.unwrap_or(1))?;
     let name = match &raw.name {
         Some(name) => checks::run_name("name", name.clone())?,
         None => "lola".into(),
@@ -113,7 +105,7 @@ fn plan(raw: raw::Raw) -> Checked<Plan> {
     let inner = inner::read(&raw.inner)?;
     let outer = match raw.outer.gradient.unwrap_or(raw::Gradient::Sampled) {
         raw::Gradient::Exact => {
-            idle("outer.episodes", raw.outer.episodes.is_some(), "the outer gradient is exact")?;
+            checks::idle("outer.episodes", raw.outer.episodes.is_some(), "the outer gradient is exact")?;
             None
         }
         raw::Gradient::Sampled => {
@@ -222,11 +214,11 @@ fn value(raw: Option<&raw::Value>, is_exact: bool, gamma: f64) -> Checked<(Targe
     };
     let beta = raw.and_then(|v| v.beta);
     if is_exact {
-        idle("value", raw.is_some(), "every gradient is exact")?;
+        checks::idle("value", raw.is_some(), "every gradient is exact")?;
         return Ok((Target::Return, adam(default_beta(Target::Return, gamma)))); // without use: nothing is sampled
     }
     if target == Target::None {
-        idle("value.beta", beta.is_some(), "`value.target` is `none`")?;
+        checks::idle("value.beta", beta.is_some(), "`value.target` is `none`")?;
     }
     let beta = beta.map(|b| checks::positive("value.beta", b, MAX)).transpose()?;
     Ok((target, adam(beta.unwrap_or_else(|| default_beta(target, gamma)))))
@@ -236,7 +228,7 @@ fn probe(raw: Option<&raw::Probe>, is_exact: bool) -> Checked<Probe> {
     let none = Probe { every: 0, repetitions: 2 };
     let Some(raw) = raw else { return Ok(if is_exact { none } else { Probe { every: 1, ..none } }) };
     let every = checks::within("probe.every", raw.every.unwrap_or(1) as f64, 0.0, MAX_UPDATES as f64)? as u64;
-    idle("probe", is_exact && every > 0, "every gradient is exact")?;
+    checks::idle("probe", is_exact && every > 0, "every gradient is exact")?;
     if is_exact || every == 0 {
         return Ok(none);
     }

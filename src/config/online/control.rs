@@ -1,6 +1,6 @@
 //! The actor-critic's part of a configuration of `online`: task, actors, network, costs, outer loss.
 
-use super::{Choice, Control, MAX, Problem, idle, inner, meta, raw, reach, setting};
+use super::{Choice, Control, MAX, Problem, inner, meta, raw, reach, setting};
 use crate::config::checks::{self, Checked};
 use crate::config::{Fault, family};
 use crate::diff::conv::Architecture;
@@ -30,8 +30,8 @@ const MAX_COST: f64 = 1000.0;
 /// The learner that `raw` means.
 pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
     let why = "it belongs to the small tasks of section [task]";
-    idle("inner.alpha", raw.inner.alpha.is_some(), why)?;
-    idle("inner.entropy", raw.inner.entropy.is_some(), why)?;
+    checks::idle("inner.alpha", raw.inner.alpha.is_some(), why)?;
+    checks::idle("inner.entropy", raw.inner.entropy.is_some(), why)?;
     let is_atari = raw.atari.is_some();
     let defaults = if is_atari { ATARI } else { FAMILY };
     let actors = raw.actors.clone().unwrap_or_default();
@@ -47,13 +47,13 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
     let tunables = tunables(raw, is_atari)?;
     let target = inner::target(&raw.inner, length)?;
     if !matches!(target, Target::VTrace(_)) {
-        idle("leak", raw.leak.is_some(), "only V-trace has it")?;
+        checks::idle("leak", raw.leak.is_some(), "only V-trace has it")?;
     }
     let is_learned = !tunables.learned().is_empty();
     if !is_learned {
-        idle("meta", raw.meta.is_some(), "no meta-parameter is learned: no `mode` is `meta`")?;
+        checks::idle("meta", raw.meta.is_some(), "no meta-parameter is learned: no `mode` is `meta`")?;
         let given = raw.inner.differential.is_some();
-        idle("inner.differential", given, "no meta-parameter is learned: no `mode` is `meta`")?;
+        checks::idle("inner.differential", given, "no meta-parameter is learned: no `mode` is `meta`")?;
     }
     let section = raw.meta.clone().unwrap_or_default();
     let (meta, rail) = meta(&section)?;
@@ -73,7 +73,7 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
         return Err(Fault::new("gap.every", why));
     }
     if rail.fallback.is_some() && gap_every == 0 {
-        idle("meta.patience", true, "it watches the outer gap, which is not measured: `gap.every` is 0")?;
+        checks::idle("meta.patience", true, "it watches the outer gap, which is not measured: `gap.every` is 0")?;
     }
     let options = Options {
         actors: count,
@@ -123,12 +123,12 @@ fn problem(raw: &raw::Raw, rows: usize) -> Checked<Problem> {
     let embedding = network.embedding.unwrap_or(if raw.atari.is_some() { 16 } else { 4 });
     checks::within("network.embedding", embedding as f64, 0.0, MAX_WIDTH as f64)?;
     if embedding == 0 {
-        idle("network.stop_gradient", network.stop_gradient.is_some(), "`network.embedding` is 0")?;
-        idle("network.condition", network.condition.is_some(), "`network.embedding` is 0")?;
+        checks::idle("network.stop_gradient", network.stop_gradient.is_some(), "`network.embedding` is 0")?;
+        checks::idle("network.condition", network.condition.is_some(), "`network.embedding` is 0")?;
     }
     if let Some(section) = &raw.atari {
         let atari = super::atari::atari(section)?;
-        idle("network.hidden", network.hidden.is_some(), "a game has convolutions (`network.architecture`)")?;
+        checks::idle("network.hidden", network.hidden.is_some(), "a game has convolutions (`network.architecture`)")?;
         let architecture = network.architecture.map_or(Architecture::Nature, Into::into);
         if atari.protocol.size < MIN_PICTURE {
             let why = format!("must be at least {MIN_PICTURE} for these networks, found {}", atari.protocol.size);
@@ -140,9 +140,13 @@ fn problem(raw: &raw::Raw, rows: usize) -> Checked<Problem> {
     }
     let (family, _) = family::build(raw.family.as_ref().unwrap_or(&toml::Table::new()))?;
     let why = "only a game has convolutions; `network.hidden` holds the widths of tanh layers";
-    idle("network.architecture", network.architecture.is_some(), why)?;
-    idle("network.condition", network.condition.is_some(), "the embedding of a perceptron enters its first layer")?;
-    idle("network.init", network.init.is_some(), "tanh layers start with Glorot's weights")?;
+    checks::idle("network.architecture", network.architecture.is_some(), why)?;
+    checks::idle(
+        "network.condition",
+        network.condition.is_some(),
+        "the embedding of a perceptron enters its first layer",
+    )?;
+    checks::idle("network.init", network.init.is_some(), "tanh layers start with Glorot's weights")?;
     Ok(Problem::Family(family, MlpShape { hidden: hidden(network.hidden, rows)?, embedding }))
 }
 
@@ -163,7 +167,7 @@ fn driver(actors: &raw::Actors, target: &Target) -> Checked<Driver> {
     if actors.driver != Some(raw::Driver::Impala) {
         for (key, is_given) in [("actors.threads", actors.threads.is_some()), ("actors.queue", actors.queue.is_some())]
         {
-            idle(key, is_given, "only actors that run ahead (`actors.driver` = `impala`) have it")?;
+            checks::idle(key, is_given, "only actors that run ahead (`actors.driver` = `impala`) have it")?;
         }
         return Ok(Driver::Synchronous);
     }
@@ -221,7 +225,7 @@ fn outer(raw: &raw::Outer, count: usize, groups: usize, is_seen: bool) -> Checke
         return Err(Fault::new("outer.batch", why));
     }
     if !is_seen {
-        idle("outer.condition", raw.condition.is_some(), "`network.embedding` is 0")?;
+        checks::idle("outer.condition", raw.condition.is_some(), "`network.embedding` is 0")?;
     }
     let cost = |key: &str, x: Option<f64>| checks::within(key, x.unwrap_or(0.0), 0.0, MAX_COST);
     let gamma = checks::within("outer.gamma", raw.gamma.unwrap_or(0.99), 0.0, 1.0)?;

@@ -1,6 +1,6 @@
 //! Section `[inner]` of the actor-critic: optimiser, loss, targets.
 
-use super::{MAX, idle, raw};
+use super::{MAX, raw};
 use crate::config::Fault;
 use crate::config::checks::{self, Checked};
 use crate::estimator::online::Reduction;
@@ -28,7 +28,7 @@ pub(super) fn rule(raw: &raw::Inner, defaults: &Defaults) -> Checked<Rule> {
         checks::positive("inner.epsilon", raw.epsilon.unwrap_or(default), MAX)
     };
     let only = |keys: &[(&str, bool)], why: &str| -> Checked<()> {
-        keys.iter().try_for_each(|(leaf, is_given)| idle(&format!("inner.{leaf}"), *is_given, why))
+        keys.iter().try_for_each(|(leaf, is_given)| checks::idle(&format!("inner.{leaf}"), *is_given, why))
     };
     let adams = [("beta1", raw.beta1.is_some()), ("beta2", raw.beta2.is_some())];
     let rms = [("decay", raw.decay.is_some()), ("ms_init", raw.ms_init.is_some())];
@@ -96,10 +96,10 @@ pub(super) fn target(raw: &raw::Inner, length: usize) -> Checked<Target> {
     ];
     let kind = raw.target.unwrap_or(raw::Target::Vtrace);
     if kind != raw::Target::Vtrace {
-        vtrace.iter().try_for_each(|(key, is_given)| idle(key, *is_given, "only V-trace has it"))?;
+        vtrace.iter().try_for_each(|(key, is_given)| checks::idle(key, *is_given, "only V-trace has it"))?;
     }
     if kind != raw::Target::NStep {
-        idle("inner.n", raw.n.is_some(), "only n-step returns have it")?;
+        checks::idle("inner.n", raw.n.is_some(), "only n-step returns have it")?;
     }
     match kind {
         raw::Target::Lambda => Ok(Target::Lambda),

@@ -154,10 +154,7 @@ pub(super) fn expand(table: &mut toml::Table) {
 fn plan(raw: raw::Raw) -> Checked<Plan> {
     let updates = checks::count("updates", raw.updates.unwrap_or(5000) as usize, MAX_UPDATES)? as u64;
     let average = checks::count("average", raw.average.unwrap_or(1) as usize, MAX_UPDATES)? as u64;
-    let seed = raw.seed.unwrap_or(1);
-    if i64::try_from(seed).is_err() {
-        return Err(Fault::new("seed", format!("must be a whole number from 0 to 2^63 - 1, found {seed}")));
-    }
+    let seed = checks::seed("seed", raw.seed.unwrap_or(1))?;
     let name = match &raw.name {
         Some(name) => checks::run_name("name", name.clone())?,
         None => "online".into(),
@@ -200,14 +197,14 @@ fn small(raw: raw::Raw, updates: u64) -> Checked<Options> {
         ("meta.patience", raw.meta.as_ref().is_some_and(|m| m.patience.is_some() || m.patience_decay.is_some())),
     ];
     for (key, is_given) in others {
-        idle(key, is_given, "(part of) it belongs to the actor-critic, which needs a section [family]")?;
+        checks::idle(key, is_given, "(part of) it belongs to the actor-critic, which needs a section [family]")?;
     }
     let is_chain = task_name != raw::TaskName::Arms;
     if is_chain {
-        idle("inner.entropy", raw.inner.entropy.is_some(), "a chain has no policy, so no entropy")?;
-        idle("outer", raw.outer.is_some(), "the outer loss of a chain is the error of its full returns")?;
+        checks::idle("inner.entropy", raw.inner.entropy.is_some(), "a chain has no policy, so no entropy")?;
+        checks::idle("outer", raw.outer.is_some(), "the outer loss of a chain is the error of its full returns")?;
     } else {
-        idle("lambda", raw.lambda.is_some(), "arms have exact returns, so no lambda")?;
+        checks::idle("lambda", raw.lambda.is_some(), "arms have exact returns, so no lambda")?;
     }
     let gamma = setting("gamma", &raw.gamma, 0.95, 1.0)?;
     let lambda = setting("lambda", &raw.lambda.unwrap_or_default(), 1.0, 1.0)?;
@@ -218,9 +215,9 @@ fn small(raw: raw::Raw, updates: u64) -> Checked<Options> {
     }
     if is_learned == [false, false] {
         let why = "no meta-parameter is learned: set `gamma.mode` or `lambda.mode` to `meta`";
-        idle("meta", raw.meta.is_some(), why)?;
+        checks::idle("meta", raw.meta.is_some(), why)?;
         let why = "the outer advantage has no use without a learned gamma";
-        idle("outer", raw.outer.is_some(), why)?;
+        checks::idle("outer", raw.outer.is_some(), why)?;
     }
     let (meta, rail) = meta(&raw.meta.unwrap_or_default())?;
     Ok(Options {
@@ -240,15 +237,10 @@ fn small(raw: raw::Raw, updates: u64) -> Checked<Options> {
     })
 }
 
-/// Refuses a key that would have no effect.
-fn idle(key: &str, is_given: bool, why: &str) -> Checked<()> {
-    if is_given { Err(Fault::new(key, format!("has no effect: {why}; leave it out"))) } else { Ok(()) }
-}
-
 fn task(name: raw::TaskName, raw: raw::Task) -> Checked<Task> {
     if name != raw::TaskName::Arms {
         for (key, is_given) in [("task.delays", raw.delays.is_some()), ("task.rewards", raw.rewards.is_some())] {
-            idle(key, is_given, "only `arms` has it")?;
+            checks::idle(key, is_given, "only `arms` has it")?;
         }
     }
     match name {
@@ -284,7 +276,7 @@ fn setting(section: &str, raw: &raw::Setting, default: f64, most: f64) -> Checke
         (raw::Mode::Scheduled, Some(end)) => Mode::Scheduled { end },
         (raw::Mode::Scheduled, None) => return Err(Fault::new(key("end"), "is needed where the mode is `scheduled`")),
         (mode, end) => {
-            idle(&key("end"), end.is_some(), "only a scheduled value has an end")?;
+            checks::idle(&key("end"), end.is_some(), "only a scheduled value has an end")?;
             if mode == raw::Mode::Meta { Mode::Meta } else { Mode::Fixed }
         }
     };
@@ -312,7 +304,7 @@ fn meta(raw: &raw::Meta) -> Checked<(Optimiser, Rail)> {
         raw::Optimiser::Sgd => {
             let given = [("beta1", raw.beta1), ("beta2", raw.beta2), ("epsilon", raw.epsilon)];
             for (leaf, value) in given {
-                idle(&format!("meta.{leaf}"), value.is_some(), "only Adam has it")?;
+                checks::idle(&format!("meta.{leaf}"), value.is_some(), "only Adam has it")?;
             }
             Optimiser::Sgd { beta }
         }
@@ -329,7 +321,7 @@ fn meta(raw: &raw::Meta) -> Checked<(Optimiser, Rail)> {
 fn fallback(raw: &raw::Meta) -> Checked<Option<Fallback>> {
     let patience = checks::within("meta.patience", raw.patience.unwrap_or(0) as f64, 0.0, MAX)? as u64;
     if patience == 0 {
-        idle("meta.patience_decay", raw.patience_decay.is_some(), "`meta.patience` is 0")?;
+        checks::idle("meta.patience_decay", raw.patience_decay.is_some(), "`meta.patience` is 0")?;
         return Ok(None);
     }
     let decay = checks::decay("meta.patience_decay", raw.patience_decay.unwrap_or(0.9))?;

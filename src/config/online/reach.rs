@@ -1,6 +1,6 @@
 //! How many inner updates a meta-gradient differentiates: `meta.window`, `meta.surrogate`, `meta.trace`.
 
-use super::{Problem, idle, raw};
+use super::{Problem, raw};
 use crate::config::Fault;
 use crate::config::checks::{self, Checked};
 use crate::diff::Network;
@@ -54,7 +54,7 @@ pub(super) fn reach(raw: &raw::Meta, sizes: &Sizes, updates: u64, stop_gradient:
             return Err(Fault::new("meta.trace", why));
         }
         let why = "the trace follows the update itself, whose derivative is that of `log-prob`";
-        idle("meta.surrogate", raw.surrogate.is_some(), why)?;
+        checks::idle("meta.surrogate", raw.surrogate.is_some(), why)?;
         if learned.saturating_mul(3 * parameters) > MAX_KEPT {
             let why = format!(
                 "needs too much memory: one vector of the network's {parameters} parameters and its optimiser's moments for each of \
@@ -65,7 +65,11 @@ pub(super) fn reach(raw: &raw::Meta, sizes: &Sizes, updates: u64, stop_gradient:
         return Ok(Reach::Trace { decay });
     }
     if steps == 1 {
-        idle("meta.surrogate", raw.surrogate.is_some(), "with `meta.window` = 1 no second derivative is taken")?;
+        checks::idle(
+            "meta.surrogate",
+            raw.surrogate.is_some(),
+            "with `meta.window` = 1 no second derivative is taken",
+        )?;
         return Ok(Reach::ONE);
     }
     if !stop_gradient {
