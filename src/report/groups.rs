@@ -59,9 +59,50 @@ pub fn group<R>(runs: Vec<(Settings, R)>, name: impl Fn(&R) -> String) -> Vec<(S
     labels.into_iter().zip(groups.into_iter().map(|(_, runs)| runs)).collect()
 }
 
+/// Those of `runs` that stand where most of them do (the furthest such place if there are several): ends of others are of other lengths
+/// of training, so no mean at the end takes them in. Runs that stand at 0 have not begun.
+pub fn abreast<'a, R>(runs: impl IntoIterator<Item = &'a R>, at: impl Fn(&R) -> u64) -> Vec<&'a R> {
+    let begun: Vec<&R> = runs.into_iter().filter(|run| at(run) > 0).collect();
+    let count = |place: u64| begun.iter().filter(|run| at(run) == place).count();
+    let level = begun.iter().map(|run| at(run)).max_by_key(|&place| (count(place), place));
+    begun.iter().copied().filter(|run| Some(at(run)) == level).collect()
+}
+
+/// What is to be said of runs that are not [`abreast`]: each with its path and its place, which is counted in `unit`.
+pub fn apart<R>(runs: &[R], unit: &str, at: impl Fn(&R) -> u64, path: impl Fn(&R) -> String) -> Vec<String> {
+    let level = abreast(runs, &at);
+    let Some(place) = level.first().map(|run| at(run)) else { return Vec::new() };
+    let (n, of) = (level.len(), runs.len());
+    let others = runs.iter().filter(|run| at(run) != place);
+    let say = |run: &R| {
+        format!(
+            "{} stands at {unit} {}; means and intervals at the end are of the {n} of {of} runs that stand at {place} and leave it out, curves \
+             have it.",
+            path(run),
+            at(run)
+        )
+    };
+    others.map(say).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_abreast_are_the_most_or_the_furthest() {
+        let of = |places: &[u64]| abreast(places, |p| *p).into_iter().copied().collect::<Vec<u64>>();
+        assert_eq!(of(&[7, 3, 3]), [3, 3]);
+        assert_eq!(of(&[7, 3]), [7]);
+        assert_eq!(of(&[0, 0, 3]), [3]);
+        assert!(of(&[0]).is_empty());
+        let said = |places: &[u64]| apart(places, "update", |p| *p, |p| format!("run-{p}"));
+        assert!(said(&[3, 3]).is_empty() && said(&[0]).is_empty());
+        assert!(
+            said(&[7, 3, 3])[0]
+                .starts_with("run-7 stands at update 7; means and intervals at the end are of the 2 of 3 runs")
+        );
+    }
 
     #[test]
     fn groups_are_told_apart_by_what_differs() {

@@ -117,16 +117,39 @@ fn a_twin_is_held_against_its_run_and_seeds_are_pooled() {
         (half / (4.302_652_7 * deviation / 3f64.sqrt()) - 1.0).abs() < 1e-6,
         "Student's t with 2 degrees of freedom"
     );
-    let half = dir.path().join("run3-twin/metrics.jsonl");
-    let rows = std::fs::read_to_string(&half).expect("there");
-    let kept: String = rows.lines().take(30).map(|row| format!("{row}\n")).collect();
-    std::fs::write(&half, kept).expect("writable");
+    cut(&dir.path().join("run3-twin"), 30);
     let pooled = succeed(dir.path(), "report run1 run2 run3 --out out");
     assert!(pooled.contains("n = 2 pairs"), "a pair of which one stands at update 30 and the other at 60: {pooled}");
     assert!(check(&out).0.contains("run3 stands at update 60, its twin at 30"));
     std::fs::remove_dir_all(dir.path().join("run2-twin")).expect("there");
     let (page, note) = (check(&out).0, crate::run_directory::run(dir.path(), "report run2"));
     assert!(!page.is_empty() && String::from_utf8_lossy(&note.stderr).contains("run2-twin` does not exist"));
+}
+
+/// Leaves the first rows of a run.
+fn cut(run: &Path, rows: usize) {
+    let path = run.join("metrics.jsonl");
+    let all = std::fs::read_to_string(&path).expect("there");
+    let kept: String = all.lines().take(rows).map(|row| format!("{row}\n")).collect();
+    std::fs::write(&path, kept).expect("writable");
+}
+
+#[test]
+fn means_at_the_end_are_of_runs_that_stand_at_the_same_update() {
+    let dir = scratch();
+    for seed in [1, 2, 3] {
+        succeed(dir.path(), &format!("{CARTPOLE} --seed {seed} --out run{seed}"));
+    }
+    succeed(dir.path(), "report run2 run3 --out two");
+    cut(&dir.path().join("run1"), 40);
+    let three = succeed(dir.path(), "report run1 run2 run3 --out three");
+    assert!(three.contains("over n = 2 runs"), "{three}");
+    for table in ["returns", "gap", "eta"] {
+        let [two, three] = ["two", "three"].map(|d| std::fs::read(dir.path().join(format!("{d}/table-{table}.csv"))));
+        assert_eq!(two.expect("there"), three.expect("there"), "table-{table}.csv is of run2 and run3");
+    }
+    let (page, _) = check(&dir.path().join("three"));
+    assert!(page.contains("run1 stands at update 40; means and intervals at the end are of the 2 of 3 runs"), "{page}");
 }
 
 #[test]

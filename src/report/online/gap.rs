@@ -166,7 +166,7 @@ fn last(runs: &[&OnlineRun], kind: usize) -> Option<(f64, Option<[f64; 2]>)> {
 
 /// Where the gap stood in the end.
 pub fn table(group: &Group) -> Option<Table> {
-    let runs = group.all();
+    let runs = group.ends();
     let mean = |kind: usize, f: &dyn Fn(&Reading) -> f64| {
         let all: Vec<f64> = runs.iter().filter_map(|run| Some(f(reading(run.trace.gap()?, kind)?))).collect();
         crate::math::returns::mean(&all)
@@ -210,7 +210,7 @@ pub fn table(group: &Group) -> Option<Table> {
 
 /// One sentence on where the gap stood in the end.
 pub fn sentence(group: &Group) -> Option<String> {
-    let runs = group.all();
+    let runs = group.ends();
     let part = |kind: usize| {
         let (mean, interval) = last(&runs, kind)?;
         Some(format!("{} is {}", ALL[kind].symbol, shown(mean, interval)))

@@ -171,6 +171,11 @@ impl Group {
         self.pairs().into_iter().map(|(_, twin)| twin).collect()
     }
 
+    /// The runs that means at the end are of.
+    fn ends(&self) -> Vec<&OnlineRun> {
+        groups::abreast(&self.runs, OnlineRun::updates)
+    }
+
     fn all(&self) -> Vec<&OnlineRun> {
         self.runs.iter().collect()
     }

@@ -6,6 +6,7 @@ use super::{Group, OnlineRun, gap, tails};
 use crate::math::returns::mean;
 use crate::math::summary::Estimate;
 use crate::report::curve::ends;
+use crate::report::groups;
 use crate::report::page::{Column, Entry, Table};
 
 fn cell(values: &[f64]) -> Entry {
@@ -41,7 +42,8 @@ fn speed(run: &OnlineRun, time: Mean) -> Option<f64> {
 
 /// Returns and speed of groups, each with its twins.
 pub fn returns(groups: &[&Group]) -> Table {
-    let line = |label: String, runs: &[&OnlineRun]| {
+    let line = |label: String, runs: Vec<&OnlineRun>| {
+        let runs = &groups::abreast(runs, OnlineRun::updates);
         let last = |f: &dyn Fn(&crate::record::online_rows::Seen) -> f64| {
             let all: Vec<f64> = runs.iter().filter_map(|run| run.trace.last.as_ref()).map(f).collect();
             if all.is_empty() { Entry::none(1) } else { Entry::number(mean(&all)) }
@@ -65,9 +67,9 @@ pub fn returns(groups: &[&Group]) -> Table {
     };
     let mut lines = Vec::new();
     for group in groups {
-        lines.push(line(group.label.clone(), &group.all()));
+        lines.push(line(group.label.clone(), group.all()));
         if !group.twins().is_empty() {
-            lines.push(line(format!("{}, twin", group.label), &group.twins()));
+            lines.push(line(format!("{}, twin", group.label), group.twins()));
         }
     }
     let unit = if groups.iter().all(|g| g.progress()[1] == "frames") { "frames" } else { "frames (arms: updates)" };
@@ -76,7 +78,7 @@ pub fn returns(groups: &[&Group]) -> Table {
         title: "Returns and speed".into(),
         caption: format!(
             "Undiscounted returns (reward): mean of the last 100 episodes, and of all episodes (small tasks: updates) of the last \
-             tenth of the run. 95 % t-intervals over runs; one run has none. Speed: {unit} per second of the updates, and per \
+             tenth of the run. 95 % t-intervals over runs that stand at the same update; one run has none. Speed: {unit} per second of the updates, and per \
              second of processor time. Skipped: meta-gradients that were not finite or too long."
         ),
         columns: vec![
@@ -170,7 +172,7 @@ pub fn twins(group: &Group) -> Option<Table> {
 
 /// Meta-parameters: what was asked of them, and where they ended.
 pub fn settings(group: &Group) -> Table {
-    let runs = group.all();
+    let runs = group.ends();
     let line = |s: super::Setting| {
         let mode = match (s.mode.as_str(), s.end) {
             ("meta", _) => "learned".to_string(),

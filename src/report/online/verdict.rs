@@ -8,6 +8,7 @@ use crate::math::summary::Estimate;
 use crate::record::run::Status;
 use crate::report::comparison::verdict::{brackets, digits, list};
 use crate::report::curve::ends;
+use crate::report::groups;
 
 fn shown(values: &[f64]) -> String {
     let estimate = Estimate::of(values);
@@ -15,13 +16,13 @@ fn shown(values: &[f64]) -> String {
 }
 
 fn each(group: &Group, f: impl Fn(&OnlineRun) -> Option<f64>) -> Vec<f64> {
-    group.runs.iter().filter_map(f).collect()
+    group.ends().into_iter().filter_map(f).collect()
 }
 
 /// The answer in a few sentences.
 pub fn sentences(group: &Group) -> Vec<String> {
     let run = &group.runs[0];
-    let Some(last) = group.runs.iter().filter_map(|run| run.trace.last.as_ref()).max_by_key(|row| row.update) else {
+    let Some(last) = group.ends().first().and_then(|run| run.trace.last.as_ref()) else {
         return vec!["No update is recorded yet.".into()];
     };
     let names = |all: &[Tunable]| list(&all.iter().map(|t| t.name().to_string()).collect::<Vec<_>>());
@@ -43,7 +44,7 @@ pub fn sentences(group: &Group) -> Vec<String> {
     said.extend(moved(group));
     said.extend(twin(group));
     said.extend(gap::sentence(group));
-    said.push(match group.runs.len() {
+    said.push(match group.ends().len() {
         1 => "This is one run: nothing is known of other seeds.".to_string(),
         n => format!("Intervals are over n = {n} runs that differ by their seed."),
     });
@@ -52,7 +53,7 @@ pub fn sentences(group: &Group) -> Vec<String> {
 
 /// Where the learned meta-parameters went.
 fn moved(group: &Group) -> Option<String> {
-    let runs = group.all();
+    let runs = group.ends();
     let run = &group.runs[0];
     let part = |s: super::Setting| {
         let parity = |first: usize| {
@@ -105,6 +106,7 @@ pub fn missing(group: &Group) -> Vec<String> {
             missing.push(format!("{skipped} meta-gradients of {} were skipped: not finite, or too long.", run.path));
         }
     }
+    missing.extend(groups::apart(&group.runs, "update", OnlineRun::updates, |run| run.path.clone()));
     let seeds: Vec<i64> = group.runs.iter().filter_map(OnlineRun::seed).collect();
     if seeds.windows(2).any(|pair| pair[0] == pair[1]) {
         missing

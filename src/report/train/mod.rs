@@ -57,6 +57,11 @@ impl TrainRun {
         self.key(path).and_then(Value::as_str).unwrap_or("?").to_string()
     }
 
+    /// Iterations done.
+    fn done(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
     fn planned(&self) -> Option<i64> {
         self.key(&["iterations"])?.as_integer()
     }
@@ -69,6 +74,13 @@ pub struct Group {
     pub label: String,
     /// Its runs, by seed.
     pub runs: Vec<TrainRun>,
+}
+
+impl Group {
+    /// The runs that means at the end are of.
+    fn ends(&self) -> Vec<&TrainRun> {
+        groups::abreast(&self.runs, TrainRun::done)
+    }
 }
 
 /// What does not make a run what it is: its seed, its name, its length and what is recorded of it.
@@ -92,12 +104,12 @@ fn windows(group: &Group, last: bool, f: fn(&Logged) -> f64) -> Vec<f64> {
         let rows = if last { &run.rows[run.rows.len() - width..] } else { &run.rows[..width] };
         mean(&rows.iter().map(f).collect::<Vec<_>>())
     };
-    group.runs.iter().filter(|r| !r.rows.is_empty()).map(window).collect()
+    group.ends().into_iter().map(window).collect()
 }
 
 /// The same as an estimate: over runs, or with one run over the iterations of its window.
 fn estimate(group: &Group, last: bool, f: fn(&Logged) -> f64) -> Estimate {
-    if let [run] = group.runs.as_slice() {
+    if let [run] = group.ends().as_slice() {
         let width = WINDOW.min((run.rows.len() / 2).max(1)).min(run.rows.len());
         let rows = if last { &run.rows[run.rows.len() - width..] } else { &run.rows[..width] };
         return Estimate::of(&rows.iter().map(f).collect::<Vec<_>>());
@@ -130,6 +142,7 @@ fn missing(group: &Group) -> Vec<String> {
         let why = run.info.reason.as_ref().map_or_else(String::new, |r| format!(" ({r})"));
         missing.push(format!("Partial: {} {state}{why}, {} of {planned} iterations.", run.path, run.rows.len()));
     }
+    missing.extend(groups::apart(&group.runs, "iteration", TrainRun::done, |run| run.path.clone()));
     missing
 }
 
@@ -139,13 +152,14 @@ fn table(groups: &[Group]) -> Table {
             let e = estimate(g, last, f);
             Entry::interval(e.mean, ends(&e))
         };
-        let rows = g.runs.iter().map(|r| r.rows.len()).max().unwrap_or(0);
+        let runs = g.ends();
+        let rows = runs.first().map_or(0, |r| r.rows.len());
         let end = |f: fn(&Logged) -> f64| {
-            Entry::number(mean(&g.runs.iter().filter_map(|r| r.rows.last()).map(f).collect::<Vec<_>>()))
+            Entry::number(mean(&runs.iter().filter_map(|r| r.rows.last()).map(f).collect::<Vec<_>>()))
         };
         vec![
             Entry::text(&g.label),
-            Entry::count(g.runs.len()),
+            Entry::count(runs.len()),
             Entry::count(rows),
             end(|r| r.row.budget.environment_steps as f64),
             cell(false, after),
@@ -161,7 +175,7 @@ fn table(groups: &[Group]) -> Table {
         title: "Returns".into(),
         caption: format!(
             "Undiscounted returns (reward) on the training tasks, mean over the first or last {WINDOW} iterations at most. 95 % \
-             t-intervals over runs; with one run over the iterations, which are nearly independent while the parameters move slowly."
+             t-intervals over runs that stand at the same iteration; with one run over the iterations, which are nearly independent while the parameters move slowly."
         ),
         columns: vec![
             Column::plain("runs", "group"),

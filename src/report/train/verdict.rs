@@ -34,7 +34,7 @@ pub fn sentences(group: &Group) -> Vec<String> {
         Some(_) => "whether adaptation helps on the training tasks cannot be told",
         None => "one number has no interval",
     };
-    let sure = match group.runs.len() {
+    let sure = match group.ends().len() {
         1 => "This is one run: its intervals are over its last iterations, and nothing is known of other seeds."
             .to_string(),
         n => {
@@ -48,7 +48,7 @@ pub fn sentences(group: &Group) -> Vec<String> {
 
 /// Where the gap stood when it was measured last.
 fn gap(group: &Group) -> Option<String> {
-    let last: Vec<_> = group.runs.iter().filter_map(|r| r.gaps.last()).collect();
+    let last: Vec<_> = group.ends().into_iter().filter_map(|r| r.gaps.last()).collect();
     match last.as_slice() {
         [] => None,
         [only] => {
