@@ -4,6 +4,11 @@ use super::failure::Failure;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A signal that comes this soon after the first is part of the same request: `timeout` and schedulers signal both a process and its
+/// group.
+const ECHO: Duration = Duration::from_millis(500);
 
 /// A request to stop, as the iteration loop sees it: of the user, or of another thread.
 #[derive(Clone, Debug, Default)]
@@ -23,12 +28,16 @@ impl Interrupt {
         let signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]);
         let mut signals = signals.map_err(|e| Failure::Internal(format!("cannot listen for Ctrl-C: {e}")))?;
         let watch = move || {
+            let mut first: Option<Instant> = None;
             for _ in signals.forever() {
-                if flag.swap(true, Ordering::SeqCst) {
-                    std::process::exit(130);
+                match first {
+                    Some(at) if at.elapsed() > ECHO => std::process::exit(130),
+                    Some(_) => continue,
+                    None => first = Some(Instant::now()),
                 }
+                flag.store(true, Ordering::SeqCst);
                 if !quiet {
-                    let message = "\nstopping after this iteration; again to stop at once";
+                    let message = "\nstopping after this iteration or update; again to stop at once";
                     let _ = writeln!(std::io::stderr(), "{message}");
                 }
             }

@@ -18,7 +18,7 @@ Examples:
   stillpoint online --resume --out arms
 
 Shipped configurations: atari-breakout, atari-pong, atari-xu2018, cartpole, five-arm-biased-critic, five-arm-control,
-five-arm-fixed, navigation, negated-pairs, signal-noise;
+five-arm-fixed, navigation, negated-pairs, signal-noise, theoretical-gmrl;
 configs/README.md says what each shows and explains the keys.";
 
 #[derive(Args, Debug)]

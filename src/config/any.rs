@@ -1,7 +1,7 @@
 //! A configuration of whichever command: found and read once, told apart by its keys.
 
 use super::shipped::{BIAS, Found, LOLA, ONLINE, Shipped};
-use super::{DEFAULT_PRESET, Error, Loaded, Overrides, bias, lola, online, preset, tree};
+use super::{DEFAULT_PRESET, Error, Loaded, Overrides, bias, claims, lola, online, preset, tree};
 use std::path::Path;
 
 /// File of a run directory that holds its resolved configuration.
@@ -36,12 +36,21 @@ const BESIDE: [(Command, &Shipped, &str, &str); 3] = [
 
 impl Command {
     /// The command that a text is for; `train` gets what is for none, and says what is wrong with it.
-    fn of(found: &Found) -> Command {
-        match tree::parse(&found.text, found.format) {
+    fn of(text: &str, format: tree::Format) -> Command {
+        match tree::parse(text, format) {
             Ok(table) if online::is_own(&table) => Command::Online,
             Ok(table) if lola::is_own(&table) => Command::Lola,
             Ok(table) if bias::is_own(&table) => Command::Bias,
             _ => Command::Train,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Command::Train => "train",
+            Command::Online => "online",
+            Command::Lola => "lola",
+            Command::Bias => "bias",
         }
     }
 
@@ -56,6 +65,14 @@ impl Command {
     }
 }
 
+/// The command whose run has this resolved configuration; `train` if it is that of none.
+pub fn command(resolved: &str) -> &'static str {
+    match claims::is_claims(resolved) {
+        true => Command::Bias.name(),
+        false => Command::of(resolved, tree::Format::Toml).name(),
+    }
+}
+
 /// What `target` asks for, and where it was found. It is a file, a run directory, the name of a preset of `train` (the default one if
 /// `None`), or that of what another command ships, with or without `online/`, `lola/`, `bias/` before it.
 ///
@@ -66,7 +83,7 @@ pub fn load(target: Option<&str>, overrides: &Overrides) -> Result<(Any, String)
     let path = Path::new(name);
     if path.exists() {
         let found = if path.is_dir() { of_run(path)? } else { Found::read(path)? };
-        return Ok((Command::of(&found).parse(&found, overrides)?, found.source));
+        return Ok((Command::of(&found.text, found.format).parse(&found, overrides)?, found.source));
     }
     let beside = BESIDE.iter().find_map(|&(command, shipped, prefix, kind)| {
         let own = name.strip_prefix(prefix).or_else(|| preset::text(name).is_none().then_some(name))?;

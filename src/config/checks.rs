@@ -45,7 +45,8 @@ pub(crate) fn factor(key: &str, x: f64) -> Checked<f64> {
 
 /// Finite number above zero, at most `max`.
 pub(crate) fn positive(key: &str, x: f64, max: f64) -> Checked<f64> {
-    if x > 0.0 && x <= max { Ok(x) } else { refuse(key, &format!("a number above 0, at most {max}"), x) }
+    let limit = if max < f64::MAX { format!(", at most {max}") } else { String::new() };
+    if x > 0.0 && x <= max { Ok(x) } else { refuse(key, &format!("a finite number above 0{limit}"), x) }
 }
 
 /// Name of a run: it becomes part of a directory name.

@@ -90,6 +90,11 @@ impl Origin {
         Error { source, key: fault.key, message: fault.message }
     }
 
+    /// Whether a flag changes such a key.
+    pub(crate) fn changes(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        self.changes.iter().any(|c| is_such(&c.key))
+    }
+
     /// Writes the changes into the tree.
     pub(crate) fn apply(&self, table: &mut Table) -> Result<(), Error> {
         for c in &self.changes {

@@ -92,6 +92,12 @@ pub fn last<R: DeserializeOwned>(dir: &Path, count: usize) -> Result<Vec<Logged<
     }
 }
 
+/// Whether the run in `dir` was stopped before its first state stood: it has neither a state nor rows.
+pub fn is_bare(dir: &Path) -> bool {
+    let has_rows = std::fs::metadata(dir.join(rows::NAME)).is_ok_and(|m| m.len() > 0);
+    !has_rows && !dir.join(STATE).exists()
+}
+
 /// A run that is being written.
 pub struct Run {
     session: Session,
@@ -122,7 +128,14 @@ impl Run {
     pub fn resume(session: Session) -> Result<Result<(Run, Snapshot), Session>, Fault> {
         let dir = session.dir().to_path_buf();
         let path = dir.join(rows::NAME);
-        let Some(state) = snapshot::load(&dir.join(STATE))? else { return Ok(Err(session)) };
+        let Some(state) = snapshot::load(&dir.join(STATE))? else {
+            if is_bare(&dir) {
+                return Ok(Err(session));
+            }
+            let why =
+                "missing, though there are rows: without the state the run cannot go on; `report` shows what it did";
+            return Err(Fault::Unusable(format!("{}: {why}", dir.join(STATE).display())));
+        };
         let update = state.values.get("update").and_then(Value::as_u64).unwrap_or(0);
         let mut tail = Tail::new(path.clone(), Format { what: "a row of an online run", parse: place, check });
         let (mut rows, mut last) = (0, None);

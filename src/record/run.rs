@@ -1,7 +1,7 @@
 //! The run directory as a whole: claiming, locking, creating, resuming, closing, and opening for reading.
 
 use super::lock::{self, Lock};
-use super::{Fault, checkpoint, events, file, gap, online, rows};
+use super::{Fault, checkpoint, events, file, gap, online, rows, suite_dir};
 use crate::learn::meta::{Row, State};
 use crate::math::real::Real;
 use crate::policy::TensorSpec;
@@ -43,6 +43,9 @@ pub struct Info {
     pub status: Status,
     /// Outer iterations done when this was written.
     pub iteration: u64,
+    /// SHA-256 of `config.toml`, in hexadecimal digits; `None` before it is there, and from versions that did not write it down.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub config_sha256: Option<String>,
     /// Why the run stopped, in words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
@@ -50,10 +53,18 @@ pub struct Info {
 
 impl Info {
     pub(super) fn new(status: Status, iteration: u64, reason: Option<String>) -> Info {
-        Info { program: "stillpoint".into(), version: env!("CARGO_PKG_VERSION").into(), status, iteration, reason }
+        let (program, version) = ("stillpoint".into(), env!("CARGO_PKG_VERSION").into());
+        Info { program, version, status, iteration, config_sha256: None, reason }
     }
 
-    pub(super) fn write(&self, dir: &Path) -> Result<(), Fault> {
+    /// Writes it down with the checksum of the configuration beside it.
+    pub(super) fn write(mut self, dir: &Path) -> Result<(), Fault> {
+        self.config_sha256 = std::fs::read(dir.join(CONFIG)).ok().map(|bytes| file::sha256(&bytes));
+        self.unsealed(dir)
+    }
+
+    /// Writes it down without a checksum: the configuration is about to change.
+    fn unsealed(&self, dir: &Path) -> Result<(), Fault> {
         let text = serde_json::to_string_pretty(self).unwrap_or_default();
         file::replace_durably(&dir.join(INFO), format!("{text}\n").as_bytes())
     }
@@ -203,9 +214,16 @@ impl Session {
     /// Locks an existing run to continue it.
     ///
     /// # Errors
-    /// As [`open`], or it is in use.
+    /// As [`open`], or it is in use, or its configuration is not that it was started with.
     pub fn resume(dir: &Path) -> Result<(Session, Opened), Fault> {
         let opened = open(dir)?;
+        if opened.info.config_sha256.as_ref().is_some_and(|known| *known != file::sha256(opened.config.as_bytes())) {
+            return Err(Fault::Unusable(format!(
+                "{}: was edited after the run began, which goes on with the configuration that it was started with; put it back, or start \
+                 another run with it in another directory",
+                opened.config_path().display()
+            )));
+        }
         Ok((lock(dir)?, opened))
     }
 
@@ -222,6 +240,7 @@ impl Session {
         }
         let (state, remarks) = checkpoint::newest::<F>(&self.dir, logged.len() as u64, &tensors)?;
         let logged = &logged[..state.iteration as usize];
+        Info::new(Status::Running, state.iteration, None).unsealed(&self.dir)?;
         file::replace_durably(&self.dir.join(CONFIG), config.as_bytes())?;
         checkpoint::tidy(&self.dir, state.iteration)?;
         let writer = rows::Writer::reopen(&self.dir, logged)?;
@@ -361,6 +380,12 @@ impl Opened {
 /// Names the directory or file and what is wrong: missing, empty, not a run, half-written, corrupt.
 pub fn open(dir: &Path) -> Result<Opened, Fault> {
     let bad = |path: &Path, why: &str| Fault::Unusable(format!("{}: {why}", path.display()));
+    if dir.join(suite_dir::INFO).is_file() {
+        return Err(bad(
+            dir,
+            "is the directory of a suite, not of a run; `report` shows it, `compare --resume --out` goes on with it",
+        ));
+    }
     match contents(dir)? {
         Contents::Missing => return Err(bad(dir, "no such directory; expected the directory of a run")),
         Contents::File => return Err(bad(dir, "is a file; expected the directory of a run")),
@@ -372,7 +397,7 @@ pub fn open(dir: &Path) -> Result<Opened, Fault> {
     let read = |path: &Path| {
         std::fs::read_to_string(path).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => {
-                bad(path, "is missing, so this is half a run; `train CONFIG --out DIR --force` starts anew")
+                bad(path, "is missing, so this is half a run; the command that started it starts anew with --force")
             }
             _ => bad(path, &format!("cannot be read: {e}")),
         })
@@ -386,108 +411,5 @@ pub fn open(dir: &Path) -> Result<Opened, Fault> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::{checkpoint::tests as fake, rows::tests::row};
-
-    fn started(dir: &Path, iterations: u64) -> Run {
-        let session = claim(dir, false).expect("free");
-        let mut run = session.start("a = 1\n", fake::tensors(), &fake::state::<f32>(0)).expect("writable");
-        for i in 1..=iterations {
-            run.append(&row(i), &[("seconds", 1.0), ("seconds_since_start", i as f64)]).expect("writable");
-            run.checkpoint(&fake::state::<f32>(i)).expect("writable");
-        }
-        run
-    }
-
-    fn message<T>(result: Result<T, Fault>) -> String {
-        match result {
-            Ok(_) => panic!("expected a fault"),
-            Err(fault) => fault.to_string(),
-        }
-    }
-
-    #[test]
-    fn a_killed_run_resumes_from_its_last_checkpoint() {
-        let scratch = tempfile::tempdir().expect("scratch");
-        let dir = scratch.path().join("deep/run");
-        let mut run = started(&dir, 3);
-        run.append(&row(4), &[]).expect("writable");
-        drop(run); // as if killed after row 4, before its checkpoint
-        let (session, opened) = Session::resume(&dir).expect("the lock died with the run");
-        assert_eq!((opened.info.status, opened.config.as_str()), (Status::Running, "a = 1\n"));
-        let Restored::Ready { run, state, remarks } =
-            session.restore::<f32>("a = 2\n", fake::tensors()).expect("whole")
-        else {
-            panic!("checkpoints stand")
-        };
-        assert_eq!((state.iteration, remarks.len(), run.elapsed()), (3, 0, 3.0));
-        assert_eq!(rows::read(&dir).expect("whole").len(), 3);
-        run.close(Status::Finished, 3, None).expect("writable");
-        let opened = open(&dir).expect("whole");
-        assert_eq!((opened.info.status, opened.config.as_str()), (Status::Finished, "a = 2\n"));
-        let events = file::names(&dir).expect("listable").into_iter().filter(|n| events::is_event_file(n));
-        assert_eq!(events.collect::<Vec<_>>(), ["events.out.tfevents.0000000002.stillpoint"]);
-    }
-
-    #[test]
-    fn a_run_killed_while_being_set_up_can_be_started_by_resuming() {
-        let dir = tempfile::tempdir().expect("scratch");
-        drop(started(dir.path(), 0));
-        for name in file::names(&dir.path().join(checkpoint::FOLDER)).expect("listable") {
-            std::fs::remove_file(dir.path().join(checkpoint::FOLDER).join(name)).expect("there");
-        }
-        let (session, _) = Session::resume(dir.path()).expect("a run");
-        let Restored::Bare(session) = session.restore::<f32>("", fake::tensors()).expect("a run") else {
-            panic!("no checkpoint stands")
-        };
-        session.start("a = 1\n", fake::tensors(), &fake::state::<f32>(0)).expect("writable");
-    }
-
-    #[test]
-    fn a_live_process_keeps_its_directory() {
-        let dir = tempfile::tempdir().expect("scratch");
-        let run = started(dir.path(), 1);
-        assert!(message(claim(dir.path(), true)).contains("another process"));
-        assert!(message(Session::resume(dir.path())).contains("another process"));
-        drop(run);
-        claim(dir.path(), true).expect("free again");
-        assert_eq!(contents(dir.path()).expect("listable"), Contents::Empty);
-    }
-
-    #[test]
-    fn only_runs_are_replaced_and_only_by_force() {
-        let dir = tempfile::tempdir().expect("scratch");
-        drop(started(dir.path(), 1));
-        let refused = message(claim(dir.path(), false));
-        assert!(refused.contains("--resume") && refused.contains("--force"), "{refused}");
-        std::fs::write(dir.path().join("thesis.tex"), "x").expect("writable");
-        let refused = message(claim(dir.path(), true));
-        assert!(refused.contains("thesis.tex"), "{refused}");
-        assert!(open(dir.path()).is_ok(), "nothing was deleted");
-        std::fs::remove_file(dir.path().join("thesis.tex")).expect("there");
-        std::fs::remove_file(dir.path().join(INFO)).expect("there");
-        assert!(message(open(dir.path())).contains("half a run"));
-        claim(dir.path(), true).expect("half a run is replaced too");
-    }
-
-    #[test]
-    fn what_is_not_a_run_is_said() {
-        let dir = tempfile::tempdir().expect("scratch");
-        assert!(message(open(&dir.path().join("none"))).contains("no such directory"));
-        assert!(message(open(dir.path())).contains("is empty"));
-        std::fs::write(dir.path().join("config.toml"), "x = 1").expect("writable");
-        assert!(message(open(dir.path())).contains("not a run directory"));
-        assert!(message(claim(dir.path(), true)).contains("config.toml"), "a user's own file is not ours to delete");
-        assert!(message(claim(&dir.path().join("config.toml"), true)).contains("is a file"));
-        std::fs::write(dir.path().join(INFO), "{").expect("writable");
-        assert!(message(open(dir.path())).contains("run.json"));
-    }
-
-    #[test]
-    fn fresh_directories_are_numbered() {
-        let dir = tempfile::tempdir().expect("scratch");
-        let made: Vec<PathBuf> = (0..2).map(|_| fresh(dir.path(), "nav", 3).expect("writable")).collect();
-        assert_eq!(made, [dir.path().join("nav-3-1"), dir.path().join("nav-3-2")]);
-    }
-}
+#[path = "run_tests.rs"]
+mod tests;

@@ -59,6 +59,25 @@ pub fn group<R>(runs: Vec<(Settings, R)>, name: impl Fn(&R) -> String) -> Vec<(S
     labels.into_iter().zip(groups.into_iter().map(|(_, runs)| runs)).collect()
 }
 
+/// `runs` by seed, and those that have a seed of the former again: runs of one seed are no independent draws. Of one seed the run that
+/// is furthest stays; a run without a seed is its own.
+pub fn by_seed<R>(mut runs: Vec<R>, seed: impl Fn(&R) -> Option<i64>, at: impl Fn(&R) -> u64) -> (Vec<R>, Vec<R>) {
+    runs.sort_by_key(|run| (seed(run), std::cmp::Reverse(at(run))));
+    let (mut first, mut again): (Vec<R>, Vec<R>) = (Vec::new(), Vec::new());
+    for run in runs {
+        let is_again = seed(&run).is_some() && first.last().is_some_and(|last| seed(last) == seed(&run));
+        if is_again { again.push(run) } else { first.push(run) }
+    }
+    (first, again)
+}
+
+/// What is to be said of a run that has the seed of another.
+pub fn left_out(path: &str) -> String {
+    format!(
+        "{path} has the seed of another run of its configuration: it is left out, since the two are not independent."
+    )
+}
+
 /// Those of `runs` that stand where most of them do (the furthest such place if there are several): ends of others are of other lengths
 /// of training, so no mean at the end takes them in. Runs that stand at 0 have not begun.
 pub fn abreast<'a, R>(runs: impl IntoIterator<Item = &'a R>, at: impl Fn(&R) -> u64) -> Vec<&'a R> {
@@ -102,6 +121,14 @@ mod tests {
             said(&[7, 3, 3])[0]
                 .starts_with("run-7 stands at update 7; means and intervals at the end are of the 2 of 3 runs")
         );
+    }
+
+    #[test]
+    fn of_one_seed_the_furthest_run_counts() {
+        let runs = vec![(Some(2), 5), (Some(1), 3), (Some(2), 9), (None, 1), (None, 1)];
+        let (first, again) = by_seed(runs, |r| r.0, |r| r.1);
+        assert_eq!(first, [(None, 1), (None, 1), (Some(1), 3), (Some(2), 9)]);
+        assert_eq!(again, [(Some(2), 5)]);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod networks;
 mod online;
 mod online_actor_critic;
 mod online_atari;
+mod online_directory;
 mod online_gap;
 mod online_window;
 mod probes;

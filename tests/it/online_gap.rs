@@ -245,7 +245,7 @@ fn the_gap_of_a_window_is_that_of_its_whole_meta_gradient() {
     assert!(z(truth).abs() < 4.5 && z(truth / 4.0) > 6.0);
 }
 
-/// The study behind the figures in benches/results/online-gap: `cargo test --release --test it online_gap -- --ignored --nocapture`.
+/// The study behind the figures in benches/results/online-gap: `cargo test --release --test it coverage_study -- --ignored --nocapture`.
 #[test]
 #[ignore = "a study of a few minutes"]
 fn coverage_study() {

@@ -51,7 +51,7 @@ pub(crate) fn rows(run: &Path) -> Vec<Value> {
     text.lines().map(parse).collect()
 }
 
-fn status(run: &Path) -> String {
+pub(crate) fn status(run: &Path) -> String {
     let text = std::fs::read_to_string(run.join("run.json")).expect("status");
     let info: Value = serde_json::from_str(&text).expect("JSON");
     info["status"].as_str().expect("a word").to_string()
@@ -64,7 +64,7 @@ fn scratch() -> tempfile::TempDir {
 }
 
 /// Waits until the run has `n` rows.
-fn wait_for_rows(run: &Path, n: usize) {
+pub(crate) fn wait_for_rows(run: &Path, n: usize) {
     let begun = Instant::now();
     while std::fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |t| t.lines().count()) < n {
         assert!(begun.elapsed() < Duration::from_secs(60), "no {n} rows in {}", run.display());
@@ -73,12 +73,12 @@ fn wait_for_rows(run: &Path, n: usize) {
 }
 
 /// Starts a run that takes minutes if nobody stops it.
-fn long(dir: &Path, line: &str) -> Child {
+pub(crate) fn long(dir: &Path, line: &str) -> Child {
     stillpoint(dir, line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts")
 }
 
 #[cfg(unix)]
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().expect("kill exists");
     assert!(sent.success());
 }

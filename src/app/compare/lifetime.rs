@@ -125,7 +125,7 @@ impl Lived<'_> {
         let (session, is_new) = match run::contents(self.dir)? {
             Contents::Missing | Contents::Empty => (run::claim(self.dir, false)?, true),
             // stopped while it was being set up: there is nothing to lose
-            Contents::Run if !self.dir.join(online::STATE).exists() => (run::claim(self.dir, true)?, true),
+            Contents::Run if online::is_bare(self.dir) => (run::claim(self.dir, true)?, true),
             _ => {
                 let (session, opened) = Session::resume(self.dir)?;
                 if opened.config != config::resolved(self.plan) {

@@ -78,9 +78,7 @@ fn reopen(request: &Request) -> Result<(Session, Plan), Failure> {
         return Err(Failure::Usage("--resume needs --out DIR, the run to continue".into()));
     };
     let (session, opened) = Session::resume(dir)?;
-    if !config::is_lola(&opened.config) {
-        return Err(Failure::Usage(format!("{}: is not a run of `lola`", dir.display())));
-    }
+    runs::expect(&opened, "lola")?;
     let source = opened.config_path().display().to_string();
     let plan = config::parse(&opened.config, &source, tree::Format::Toml, &Overrides::default())?;
     Ok((session, plan))

@@ -172,11 +172,7 @@ fn reopen(request: &Request) -> Result<Vec<Claimed>, Failure> {
     };
     let resume = |dir: &Path| -> Result<Claimed, Failure> {
         let (session, opened) = Session::resume(dir)?;
-        if !config::is_online(&opened.config) {
-            let dir = dir.display();
-            let text = format!("{dir}: is a run of `train`; go on with: stillpoint train --resume --out {dir}");
-            return Err(Failure::Usage(text));
-        }
+        runs::expect(&opened, "online")?;
         let source = opened.config_path().display().to_string();
         let plan = config::parse(&opened.config, &source, tree::Format::Toml, &Overrides::default())?;
         Ok(Claimed { session, plan, is_new: false })

@@ -288,7 +288,14 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn info(status: Status) -> Info {
-        Info { program: "stillpoint".into(), version: "0".into(), status, iteration: 0, reason: None }
+        Info {
+            program: "stillpoint".into(),
+            version: "0".into(),
+            status,
+            iteration: 0,
+            config_sha256: None,
+            reason: None,
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Choice, Control, MAX, Problem, inner, meta, raw, reach, setting};
 use crate::config::checks::{self, Checked};
 use crate::config::{Fault, family};
 use crate::diff::conv::Architecture;
-use crate::estimator::online::{Eta, Tunable, Tunables};
+use crate::estimator::online::{Eta, Mode, Tunable, Tunables};
 use crate::learn::online::actor_critic::{Ahead, ConvShape, Driver, MlpShape, Options, OuterOptions, Weights};
 use crate::math::targets::Target;
 
@@ -48,6 +48,12 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
     let target = inner::target(&raw.inner, length)?;
     if !matches!(target, Target::VTrace(_)) {
         checks::idle("leak", raw.leak.is_some(), "only V-trace has it")?;
+    }
+    if matches!(target, Target::NStep { .. }) && tunables.get(Tunable::Lambda).mode != Mode::Fixed {
+        return Err(Fault::new(
+            "lambda.mode",
+            "must be `fixed` where `inner.target` is `n-step`: such returns have no lambda",
+        ));
     }
     let is_learned = !tunables.learned().is_empty();
     if !is_learned {

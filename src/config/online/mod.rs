@@ -14,7 +14,7 @@ pub use atari::Atari;
 
 use super::{Error, Fault, Overrides, shipped, tree};
 use crate::config::plan::FamilyChoice;
-use crate::estimator::online::{Fallback, Mode, OuterReturn, Rail, Setting};
+use crate::estimator::online::{Fallback, Mode, OuterReturn, Rail, Setting, Tunable};
 use crate::learn::online::actor_critic::{self, Reach};
 use crate::learn::online::{Options, Task};
 use crate::optim::Optimiser;
@@ -138,7 +138,25 @@ pub fn parse(text: &str, source: &str, format: tree::Format, overrides: &Overrid
     expand(&mut table); // so that a key of the section can be changed
     origin.apply(&mut table)?;
     expand(&mut table);
+    let fixes = origin.changes(|key| key.ends_with(".mode")) && !origin.changes(|key| key.starts_with("meta"));
+    if fixes && !origin.changes(|key| key == "inner.differential") {
+        drop_idle(&mut table); // what the file says of learning, where a flag has fixed all that it learns
+    }
     raw::Raw::from_table(table).and_then(plan).map_err(|fault| origin.error(fault))
+}
+
+/// Removes what says how to learn meta-parameters where none is learned.
+pub(super) fn drop_idle(table: &mut toml::Table) {
+    let is_learned = |t: &Tunable| {
+        let mode = table.get(t.name()).and_then(|section| section.get("mode"));
+        mode.and_then(toml::Value::as_str) == Some("meta")
+    };
+    if !Tunable::ALL.iter().any(is_learned) {
+        table.remove("meta");
+        if let Some(toml::Value::Table(inner)) = table.get_mut("inner") {
+            inner.remove("differential");
+        }
+    }
 }
 
 /// `family = "NAME"` and `atari = "GAME"` are short for their sections.
@@ -353,9 +371,10 @@ pub fn is_online(text: &str) -> bool {
     tree::parse(text, tree::Format::Toml).is_ok_and(|table| is_own(&table))
 }
 
-/// Whether a tree is meant for `online`: it counts updates and has sections of meta-parameters, which nothing else has.
+/// Whether a tree is meant for `online`: it counts updates without a game, or has sections that nothing else has.
 pub(super) fn is_own(table: &toml::Table) -> bool {
-    table.contains_key("updates") && has_section(table)
+    let is_other = table.contains_key("iterations") || super::lola::is_own(table);
+    !is_other && (table.contains_key("updates") || is_part(table))
 }
 
 fn has_section(table: &toml::Table) -> bool {

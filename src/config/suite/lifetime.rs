@@ -4,10 +4,9 @@ use super::read::inline;
 use super::{Arm, Family, merged, text};
 use crate::config::online::{self, Choice, Control, Plan, Problem};
 use crate::config::{Error, Overrides, tree};
-use crate::estimator::online::Tunable;
 use crate::learn::online::actor_critic::Driver;
 use ::tasks::atari::protocol::Protocol;
-use toml::{Table, Value};
+use toml::Value;
 
 /// Keys that the suite itself sets, or that have no use in it.
 pub(super) const OWN_KEYS: [&str; 5] = ["name", "seed", "updates", "twin", "average"];
@@ -37,20 +36,11 @@ pub(super) fn plan(
     if shrink && let Some(Value::Table(atari)) = table.get_mut("atari") {
         atari.insert("max_frames".into(), Value::Integer(SHORT));
     }
-    if !Tunable::ALL.iter().any(|t| is_learned(&table, t.name())) {
-        table.remove("meta");
-        if let Some(Value::Table(inner)) = table.get_mut("inner") {
-            inner.remove("differential");
-        }
-    }
+    online::drop_idle(&mut table);
     let overrides = Overrides { seed: Some(seed), ..Overrides::default() };
     let mut plan = online::parse(&text(&source, &table)?, &source, tree::Format::Toml, &overrides)?;
     plan.name = format!("{}-{}", family.name, arm.name);
     Ok(plan)
-}
-
-fn is_learned(table: &Table, section: &str) -> bool {
-    table.get(section).and_then(|s| s.get("mode")).and_then(Value::as_str) == Some("meta")
 }
 
 /// The actor-critic of a plan.

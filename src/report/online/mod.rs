@@ -154,6 +154,8 @@ impl Setting {
 pub struct Group {
     label: String,
     runs: Vec<OnlineRun>,
+    /// Paths of runs that have a seed of those again.
+    again: Vec<String>,
 }
 
 impl Group {
@@ -210,9 +212,9 @@ fn group(mut runs: Vec<OnlineRun>) -> Vec<Group> {
     });
     let with = |run: OnlineRun| (groups::settings(&run.table, &IDLE), run);
     let name = |run: &OnlineRun| run.text(&["name"]).unwrap_or_else(|| "online".into());
-    let sorted = |(label, mut runs): (String, Vec<OnlineRun>)| {
-        runs.sort_by_key(OnlineRun::seed);
-        Group { label, runs }
+    let sorted = |(label, runs): (String, Vec<OnlineRun>)| {
+        let (runs, again) = groups::by_seed(runs, OnlineRun::seed, OnlineRun::updates);
+        Group { label, runs, again: again.into_iter().map(|run| run.path).collect() }
     };
     groups::group(runs.into_iter().map(with).collect(), name).into_iter().map(sorted).collect()
 }

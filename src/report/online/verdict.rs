@@ -107,11 +107,7 @@ pub fn missing(group: &Group) -> Vec<String> {
         }
     }
     missing.extend(groups::apart(&group.runs, "update", OnlineRun::updates, |run| run.path.clone()));
-    let seeds: Vec<i64> = group.runs.iter().filter_map(OnlineRun::seed).collect();
-    if seeds.windows(2).any(|pair| pair[0] == pair[1]) {
-        missing
-            .push("Some runs have the same seed: they are not independent, and the intervals are too narrow.".into());
-    }
+    missing.extend(group.again.iter().map(|path| groups::left_out(path)));
     if group.runs.iter().any(|run| run.key(&["family"]).is_some() && run.trace.rows > 0 && run.trace.measured == 0) {
         missing.push("The gap was not measured: `gap.every` is 0, or longer than the run.".into());
     }

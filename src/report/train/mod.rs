@@ -74,6 +74,8 @@ pub struct Group {
     pub label: String,
     /// Its runs, by seed.
     pub runs: Vec<TrainRun>,
+    /// Paths of runs that have a seed of those again.
+    pub again: Vec<String>,
 }
 
 impl Group {
@@ -90,9 +92,10 @@ const IDLE: [&str; 5] = ["seed", "name", "iterations", "record.", "gap."];
 pub fn group(runs: Vec<TrainRun>) -> Vec<Group> {
     let with = |run: TrainRun| (groups::settings(&run.table, &IDLE), run);
     let built = groups::group(runs.into_iter().map(with).collect(), |run| run.text(&["name"]));
-    let sorted = |(label, mut runs): (String, Vec<TrainRun>)| {
-        runs.sort_by_key(|r| r.key(&["seed"]).and_then(Value::as_integer));
-        Group { label, runs }
+    let seed = |run: &TrainRun| run.key(&["seed"]).and_then(Value::as_integer);
+    let sorted = |(label, runs): (String, Vec<TrainRun>)| {
+        let (runs, again) = groups::by_seed(runs, seed, TrainRun::done);
+        Group { label, runs, again: again.into_iter().map(|run| run.path).collect() }
     };
     built.into_iter().map(sorted).collect()
 }
@@ -142,6 +145,7 @@ fn missing(group: &Group) -> Vec<String> {
         let why = run.info.reason.as_ref().map_or_else(String::new, |r| format!(" ({r})"));
         missing.push(format!("Partial: {} {state}{why}, {} of {planned} iterations.", run.path, run.rows.len()));
     }
+    missing.extend(group.again.iter().map(|path| groups::left_out(path)));
     missing.extend(groups::apart(&group.runs, "iteration", TrainRun::done, |run| run.path.clone()));
     missing
 }
