@@ -186,11 +186,20 @@ fn what_was_stopped_while_being_set_up_is_started_and_nothing_is_lost_by_force()
     let order = ["state.safetensors", "metrics.jsonl", "config.toml"];
     for missing in 1..=3 {
         order[..missing].iter().for_each(|name| std::fs::remove_file(dir.join(name)).expect("there"));
+        if missing == 1 {
+            std::fs::write(dir.join("metrics.jsonl"), "").expect("writable"); // it stands before the state, without a row
+        }
         std::fs::remove_file(&record).expect("there");
         succeed(d, "compare --resume -q --out s");
         assert!(records(&place.read("s")) == whole, "{missing} files missing");
     }
-    // rows that somebody removed are no result
+    // rows or a state that somebody removed are no result
+    let state = std::fs::read(dir.join("state.safetensors")).expect("there");
+    std::fs::remove_file(dir.join("state.safetensors")).expect("there");
+    std::fs::remove_file(&record).expect("there");
+    assert!(refuse(d, "compare --resume -q --out s", 2).contains("state.safetensors: missing"));
+    std::fs::write(dir.join("state.safetensors"), state).expect("writable");
+    succeed(d, "compare --resume -q --out s");
     std::fs::remove_file(dir.join("metrics.jsonl")).expect("there");
     std::fs::remove_file(&record).expect("there");
     assert!(refuse(d, "compare --resume -q --out s", 2).contains("metrics.jsonl: 0 rows"));

@@ -27,6 +27,18 @@ const GAP_EVERY: u64 = 10;
 /// Largest factor of a loss term.
 const MAX_COST: f64 = 1000.0;
 
+/// Refuses tunables that a target has no use for.
+fn fits(target: &Target, raw: &raw::Raw, tunables: &Tunables) -> Checked<()> {
+    if !matches!(target, Target::VTrace(_)) {
+        checks::idle("leak", raw.leak.is_some(), "only V-trace has it")?;
+    }
+    if matches!(target, Target::NStep { .. }) && tunables.get(Tunable::Lambda).mode != Mode::Fixed {
+        let why = "must be `fixed` where `inner.target` is `n-step`: such returns have no lambda";
+        return Err(Fault::new("lambda.mode", why));
+    }
+    Ok(())
+}
+
 /// The learner that `raw` means.
 pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
     let why = "it belongs to the small tasks of section [task]";
@@ -46,15 +58,7 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
     };
     let tunables = tunables(raw, is_atari)?;
     let target = inner::target(&raw.inner, length)?;
-    if !matches!(target, Target::VTrace(_)) {
-        checks::idle("leak", raw.leak.is_some(), "only V-trace has it")?;
-    }
-    if matches!(target, Target::NStep { .. }) && tunables.get(Tunable::Lambda).mode != Mode::Fixed {
-        return Err(Fault::new(
-            "lambda.mode",
-            "must be `fixed` where `inner.target` is `n-step`: such returns have no lambda",
-        ));
-    }
+    fits(&target, raw, &tunables)?;
     let is_learned = !tunables.learned().is_empty();
     if !is_learned {
         checks::idle("meta", raw.meta.is_some(), "no meta-parameter is learned: no `mode` is `meta`")?;

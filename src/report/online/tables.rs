@@ -202,7 +202,7 @@ pub fn settings(group: &Group) -> Table {
             Column::plain("at the start", "initial"),
             Column::interval("in the last tenth", "late"),
         ],
-        lines: runs[0].tunables().into_iter().map(line).collect(),
+        lines: group.runs[0].tunables().into_iter().map(line).collect(),
     }
 }
 
