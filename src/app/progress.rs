@@ -18,11 +18,12 @@ enum Sink {
 pub struct Progress {
     sink: Sink,
     total: u64,
+    unit: &'static str,
     begun: Instant,
 }
 
 impl Progress {
-    /// Progress from iteration `done` to `total`, on stderr.
+    /// Progress from update `done` to `total`, on stderr.
     pub fn new(done: u64, total: u64, quiet: bool) -> Progress {
         let sink = if quiet {
             Sink::Nothing
@@ -37,7 +38,12 @@ impl Progress {
         } else {
             Sink::Lines
         };
-        Progress { sink, total, begun: Instant::now() }
+        Progress { sink, total, unit: "update", begun: Instant::now() }
+    }
+
+    /// The same of other things than updates.
+    pub fn of(self, unit: &'static str) -> Progress {
+        Progress { unit, ..self }
     }
 
     /// One iteration is done.
@@ -47,7 +53,7 @@ impl Progress {
         self.tell(row.iteration, || format!("return {before:.2} before, {after:.2} after adaptation"));
     }
 
-    /// Iteration `i` is done; `what` is said of it where somebody sees it.
+    /// Unit `i` is done; `what` is said of it where somebody sees it.
     pub fn tell(&self, i: u64, what: impl Fn() -> String) {
         match &self.sink {
             Sink::Nothing => {}
@@ -59,7 +65,7 @@ impl Progress {
                 let n = self.total;
                 if i * LINES / n.max(1) != (i - 1) * LINES / n.max(1) {
                     let seconds = self.begun.elapsed().as_secs_f64();
-                    let line = format!("iteration {i}/{n}, {}, {seconds:.1} s", what());
+                    let line = format!("{} {i}/{n}, {}, {seconds:.1} s", self.unit, what());
                     let _ = writeln!(std::io::stderr(), "{line}"); // a closed stderr must not end the run
                 }
             }

@@ -192,7 +192,7 @@ fn drive<F: Real>(mut run: Run, mut learner: Learner<F>, job: &Job) -> Result<()
     let total = job.plan.iterations;
     let dir = run.dir().to_path_buf();
     let clock = Clock::start(run.elapsed());
-    let progress = Progress::new(learner.state().iteration, total, job.quiet);
+    let progress = Progress::new(learner.state().iteration, total, job.quiet).of("iteration");
     let options = learner.options().clone(); // the learner's own: its estimator may have changed the inner processing
     let gauge = match &job.plan.gap {
         Some(choice) => {

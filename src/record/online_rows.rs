@@ -63,6 +63,8 @@ pub struct Seen {
     pub update_norm: Option<f64>,
     /// Meta-gradients skipped so far.
     pub skipped: u64,
+    /// Whether what is learned has returned to its reference for good.
+    pub fallen_back: bool,
     /// The gap, where it was measured.
     pub gap: Option<GapRow>,
     /// Wall time of the update.
@@ -88,10 +90,11 @@ mod tests {
     fn rows_of_all_learners_are_read_and_torn_ones_are_left() {
         let dir = tempfile::tempdir().expect("scratch");
         let text = "{\"update\":1,\"gamma\":[0.5,0.25],\"lambda\":1.0,\"return\":2.0,\"frames\":10,\"new_key\":{}}\n\
-                    {\"update\":2,\"gamma\":0.5,\"return\":null,\"frames\":20,\"seconds_since_start\":1.5}\n{\"update\":3,";
+                    {\"update\":2,\"gamma\":0.5,\"return\":null,\"frames\":20,\"fallen_back\":true,\"seconds_since_start\":1.5}\n{\"update\":3,";
         std::fs::write(dir.path().join(rows::NAME), text).expect("writable");
         let rows = follow(dir.path()).all().expect("two rows");
         assert_eq!(rows.len(), 2);
+        assert_eq!([rows[0].fallen_back, rows[1].fallen_back], [false, true]);
         assert_eq!(rows[0].gamma, Some(Values::PerState(vec![0.5, 0.25])));
         assert_eq!((rows[0].achieved, rows[1].achieved, rows[1].seconds_since_start), (Some(2.0), None, 1.5));
         std::fs::write(dir.path().join(rows::NAME), "{\"update\":2}\n{\"update\":3}\n").expect("writable");

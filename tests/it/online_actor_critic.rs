@@ -212,10 +212,11 @@ fn falling_back_keeps_the_critic_learning() {
     *tunables.get_mut(Tunable::ValueCost) = Setting::meta(0.5);
     let rail = Rail { fallback: Some(Fallback { patience: 1, decay: 0.1 }), ..Rail::default() };
     let mut learner = learner("cartpole", Options { tunables, rail, gap_every: 1, ..plain }, 1);
-    let fell = (0..100).any(|_| {
-        learner.step().expect("finite");
-        learner.state().standing.rail.fallen_back
-    });
+    let rows: Vec<Row> = std::iter::repeat_with(|| learner.step().expect("finite")).take(100).collect();
+    let after = learner.state().standing.rail.fell_after;
+    let first = rows.iter().find(|row| row.fallen_back);
+    assert!(after.is_some() && after == first.map(|row| row.update), "{after:?}");
+    let fell = rows.iter().all(|row| row.fallen_back == (Some(row.update) >= after));
     let eta = learner.eta();
     assert!(fell && (eta.gamma - 0.99).abs() < 1e-9 && (eta.lambda - 1.0).abs() < 1e-5, "{eta:?}");
     assert!((eta.value_cost - 0.5).abs() < 1e-9, "{eta:?}");

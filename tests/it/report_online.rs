@@ -196,6 +196,37 @@ fn a_run_can_be_watched() {
 }
 
 #[test]
+fn a_run_that_falls_back_says_so_everywhere() {
+    let dir = scratch();
+    let printed = succeed(dir.path(), &format!("{CARTPOLE} --set meta.patience=1 --set gap.every=2 --out run"));
+    let rows = rows(&dir.path().join("run"));
+    let before = rows.iter().take_while(|row| row.get("fallen_back").is_none()).count();
+    let after = before + 1;
+    assert!((2..60).contains(&after) && after % 2 == 0, "at a measurement: {after}");
+    assert!(rows[before..].iter().all(|row| row["fallen_back"] == true), "for good");
+    for (key, reference) in [("/gamma", 0.99), ("/lambda", 1.0)] {
+        let values = numbers(&rows, key);
+        assert!((values[before] - reference).abs() > 1e-3, "{key} is learned in update {after}: {}", values[before]);
+        assert!(values[after..].iter().all(|x| (x - reference).abs() < 1e-5), "{key}: {values:?}");
+    }
+    let summary =
+        format!("fell back after update {after}: the averaged S_out had no new minimum in 1 measurement (meta.");
+    assert!(printed.contains(&summary) && printed.contains("stands: gamma 0.99000, lambda 1.00000"), "{printed}");
+    let said = succeed(dir.path(), "report run");
+    assert!(
+        said.contains(&format!("From update {} on that is the reference, which the run fell back to", after + 1)),
+        "{said}"
+    );
+    let (page, _) = check(&dir.path().join("run/report"));
+    assert!(page.contains(&format!("from update {} on its meta-parameters are the reference", after + 1)));
+    let watched = succeed(dir.path(), "watch run --once");
+    assert!(watched.contains("fell back:") && watched.contains("to the reference, no longer learned"), "{watched}");
+    let printed = succeed(dir.path(), &format!("{CARTPOLE} --out other"));
+    assert!(!printed.contains("fell back") && printed.contains("(one run: no interval)"), "{printed}");
+    assert!(!succeed(dir.path(), "report other").contains("fell back"), "the control");
+}
+
+#[test]
 fn configurations_are_checked() {
     let dir = scratch();
     let text = succeed(dir.path(), "check online/cartpole --set actors.count=32");

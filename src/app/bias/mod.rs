@@ -133,7 +133,7 @@ fn follow(
 ) -> Result<Vec<Row>, Failure> {
     let (clock, dir) = (Clock::start(run.elapsed()), run.dir().display().to_string());
     let total = plan.points.len() as u64;
-    let progress = Progress::new(rows.len() as u64, total, quiet);
+    let progress = Progress::new(rows.len() as u64, total, quiet).of("point");
     let tasks = tasks(&plan.mdps, plan.gamma);
     let mut known = Known::default();
     for point in &plan.points[rows.len()..] {

@@ -51,8 +51,10 @@ struct Report {
     achieved: Estimate,
     lowest: f64,
     highest: f64,
-    /// 100 (score - random) / (human - random) under no-op starts, per cent.
+    /// 100 (score - random) / (human - random), per cent, for games that are played as those of random play and humans were.
     human_normalised: Option<Estimate>,
+    /// Why a game has none.
+    not_normalised: Option<String>,
     random: Option<f64>,
     human: Option<f64>,
     protocol: Option<String>,
@@ -82,8 +84,6 @@ pub(in crate::app) struct Score {
     frames: u64,
     seen: [f64; 2],
     task: String,
-    /// Random play and humans under no-op starts, for a game of the benchmark.
-    reference: Option<Reference>,
 }
 
 /// Runs the command on an opened run.
@@ -160,8 +160,7 @@ impl Subject<'_> {
                 if let Some(movie) = movie {
                     movie.finish()?;
                 }
-                let reference = atari.game.benchmark.as_ref().map(|b| b.noop);
-                Ok(Score { task: format!("atari/{}", atari.game.name), reference, ..score })
+                Ok(Score { task: format!("atari/{}", atari.game.name), ..score })
             }
         }
     }
@@ -221,18 +220,22 @@ impl Subject<'_> {
             frames: standing.frames,
             seen,
             task: String::new(),
-            reference: None,
         })
     }
 }
 
 fn report(run: String, control: &Control, score: &Score) -> Report {
-    let (returns, reference) = (&score.returns, score.reference);
+    let returns = &score.returns;
     let fold = |f: fn(f64, f64) -> f64| returns.iter().copied().reduce(f).unwrap_or(f64::NAN);
     let normalised = |r: Reference| Estimate::of(&returns.iter().map(|x| 100.0 * r.normalised(*x)).collect::<Vec<_>>());
-    let protocol = match &control.problem {
-        Problem::Atari(atari, _) => Some(atari.preset.clone()),
-        Problem::Family(..) => None,
+    let (protocol, known) = match &control.problem {
+        Problem::Atari(atari, _) => (Some(atari.preset.clone()), Some(atari.references())),
+        Problem::Family(..) => (None, None),
+    };
+    let (reference, not_normalised) = match known {
+        Some(Ok(reference)) => (Some(reference), None),
+        Some(Err(why)) => (None, Some(why)),
+        None => (None, None),
     };
     Report {
         run,
@@ -247,6 +250,7 @@ fn report(run: String, control: &Control, score: &Score) -> Report {
         lowest: fold(f64::min),
         highest: fold(f64::max),
         human_normalised: reference.map(normalised),
+        not_normalised,
         random: reference.map(|r| r.random),
         human: reference.map(|r| r.human),
         protocol,
@@ -276,9 +280,47 @@ fn table(r: &Report) -> String {
     if let (Some(score), Some(random), Some(human)) = (&r.human_normalised, r.random, r.human) {
         let _ = writeln!(text, "  human-normalised  {} %, random {random}, human {human} (no-op starts)", shown(score));
     }
+    if let Some(why) = &r.not_normalised {
+        let _ = writeln!(text, "  human-normalised  none: {why}");
+    }
     if let Some(protocol) = &r.protocol {
         let _ = writeln!(text, "  protocol          {protocol}, as config.toml says");
     }
     text += "  intervals: 95 %, over episodes of this one run; other seeds may differ by more\n";
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pong(set: &[&str]) -> Report {
+        let set = set.iter().map(ToString::to_string).collect();
+        let plan = config::load("atari-pong", &Overrides { set, ..Overrides::default() }).expect("valid");
+        let Choice::ActorCritic(control) = &plan.learner else { panic!("a game") };
+        let (returns, task) = (vec![-20.0, -18.0, -19.0], "atari/pong".to_string());
+        report("run".into(), control, &Score { returns, steps: 1, update: 2, frames: 3, seen: [0.99, 1.0], task })
+    }
+
+    #[test]
+    fn scores_are_held_against_humans_only_under_their_rules() {
+        let whole = pong(&[]);
+        let score = whole.human_normalised.expect("whole games");
+        assert!((score.mean - 100.0 * 1.7 / 35.3).abs() < 1e-9, "{score:?}");
+        assert!(table(&whole).contains("%, random -20.7, human 14.6 (no-op starts)"));
+        for (set, key) in [
+            ("atari.max_frames=400", "`atari.max_frames` is 400, theirs 108000"),
+            ("atari.protocol=machado2018", "`atari.noop_max` is 0, theirs 30, `atari.sticky` is 0.25, theirs 0"),
+        ] {
+            let other = pong(&[set]);
+            let text = table(&other);
+            assert!(text.contains("return            -19.00 [") && text.contains("human-normalised  none: "), "{text}");
+            assert!(text.contains(key) && !text.contains("no-op starts"), "{text}");
+            let json: serde_json::Value = serde_json::from_str(&json(&other).expect("JSON")).expect("JSON");
+            for absent in ["human_normalised", "random", "human"] {
+                assert!(json[absent].is_null(), "{absent}: {json}");
+            }
+            assert!(json["not_normalised"].as_str().is_some_and(|why| why.contains(key)), "{json}");
+        }
+    }
 }

@@ -21,6 +21,8 @@ pub struct Lived {
     pub entropy: Option<f64>,
     /// Meta-gradients skipped so far.
     pub skipped: u64,
+    /// What was learned has returned to its reference for good.
+    pub fallen_back: bool,
     /// The return is a mean over the last 100 episodes.
     pub has_episodes: bool,
 }
@@ -62,6 +64,7 @@ pub fn point(row: &Seen) -> Point {
             lambda: range(&row.lambda),
             entropy: row.entropy,
             skipped: row.skipped,
+            fallen_back: row.fallen_back,
             has_episodes,
         }),
     }
@@ -101,7 +104,8 @@ fn squared(r: &Reading) -> String {
             format!("below resolution, at most {}", number(high.max((high - low) / 2.0)))
         }
         (Some(low), Some(high)) => format!("{} [{}, {}]", number(r.mean), number(low), number(high)),
-        _ => format!("{}, no interval yet", number(r.mean)),
+        _ if r.mean > 0.0 => format!("{}, no interval yet", number(r.mean)),
+        _ => format!("not resolved yet (estimate {})", number(r.mean)),
     }
 }
 
@@ -120,6 +124,7 @@ pub fn facts(model: &Model, p: &Point, lived: &Lived) -> Vec<(&'static str, Stri
     }
     facts.extend(shown(lived.gamma).map(|x| ("gamma", x)));
     facts.extend(shown(lived.lambda).map(|x| ("lambda", x)));
+    facts.extend(lived.fallen_back.then(|| ("fell back", "to the reference, no longer learned".into())));
     match &model.stationarity {
         Some(found) => {
             let at = |i: usize| if i == 0 { format!(" (update {})", count(found.update)) } else { String::new() };
@@ -149,6 +154,7 @@ pub fn row(p: &Point, lived: &Lived, total: Option<u64>) -> String {
     parts.extend((!lived.has_episodes).then(|| format!("return {}", achieved(p.after.mean))));
     parts.extend(shown(lived.gamma).map(|x| format!("gamma {x}")));
     parts.extend(shown(lived.lambda).map(|x| format!("lambda {x}")));
+    parts.extend(lived.fallen_back.then(|| "fallen back".to_string()));
     parts.push(format!("{} frames", count(p.budget.environment_steps)));
     parts.push(duration(p.seconds));
     format!("update {}{of}: {}", p.iteration, parts.join(", "))

@@ -5,7 +5,6 @@ use super::{Arm, Family, merged, text};
 use crate::config::online::{self, Choice, Control, Plan, Problem};
 use crate::config::{Error, Overrides, tree};
 use crate::learn::online::actor_critic::Driver;
-use ::tasks::atari::protocol::Protocol;
 use toml::Value;
 
 /// Keys that the suite itself sets, or that have no use in it.
@@ -74,17 +73,10 @@ pub(super) fn within(mut plan: Plan, budget: u64) -> Plan {
     plan
 }
 
-/// Returns that count as 0 and 1 unless the suite says otherwise: random play and humans, where whole games are played as theirs were:
-/// under no-op starts and without sticky actions.
+/// Returns that count as 0 and 1 unless the suite says otherwise: random play and humans, where games are played as theirs were.
 fn references(control: &Control) -> Option<[f64; 2]> {
     let Problem::Atari(atari, _) = &control.problem else { return None };
-    let (played, published) = (&atari.protocol, Protocol::xu2018());
-    let key = |p: &Protocol| (p.noop_max, p.sticky.to_bits(), p.max_frames);
-    if key(played) != key(&published) {
-        return None;
-    }
-    let reference = atari.game.benchmark.as_ref()?.noop;
-    (reference.random < reference.human).then_some([reference.random, reference.human])
+    atari.references().ok().map(|known| [known.random, known.human])
 }
 
 /// Environment steps of an update of `plan`, and parameters. The scale of its task and a file of its family are written into the family.

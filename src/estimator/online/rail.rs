@@ -38,6 +38,9 @@ pub struct RailState {
     pub clamped: u64,
     /// Whether the run has returned to the reference for good.
     pub fallen_back: bool,
+    /// The update after which it did; states of versions that did not keep it have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fell_after: Option<u64>,
     /// Average of S_out.
     pub average: Ema,
     /// Its minimum so far.
@@ -77,6 +80,7 @@ impl Rail {
             exploded: 0,
             clamped: 0,
             fallen_back: false,
+            fell_after: None,
             average: Ema::new(self.fallback.map_or(0.0, |f| f.decay)),
             lowest: None,
             since_lowest: 0,
@@ -106,8 +110,8 @@ impl Rail {
         Verdict::Apply { factor: (state.seen as f64 / self.warm_up.max(1) as f64).min(1.0) }
     }
 
-    /// Takes in a measurement of S_out; true once, when the run should return to the reference eta'.
-    pub fn watch(&self, state: &mut RailState, s_out: f64) -> bool {
+    /// Takes in the measurement of S_out at an update; true once, when the run should return to the reference eta'.
+    pub fn watch(&self, state: &mut RailState, update: u64, s_out: f64) -> bool {
         let Some(Fallback { patience, .. }) = self.fallback.filter(|_| !state.fallen_back && s_out.is_finite()) else {
             return false;
         };
@@ -120,6 +124,7 @@ impl Rail {
             state.since_lowest += 1;
         }
         state.fallen_back = state.since_lowest >= patience;
+        state.fell_after = state.fallen_back.then_some(update);
         state.fallen_back
     }
 }
@@ -146,13 +151,14 @@ mod tests {
     fn it_falls_back_once_the_outer_gap_stops_falling() {
         let rail = Rail { fallback: Some(Fallback { patience: 5, decay: 0.5 }), ..Rail::default() };
         let mut state = rail.start();
-        let falling: Vec<bool> = (0..20).map(|k| rail.watch(&mut state, 1.0 / (1.0 + k as f64))).collect();
-        assert!(!falling.contains(&true));
-        let flat: Vec<bool> = (0..20).map(|_| rail.watch(&mut state, 0.5)).collect();
+        let falling: Vec<bool> = (0..20).map(|k| rail.watch(&mut state, k, 1.0 / (1.0 + k as f64))).collect();
+        assert!(!falling.contains(&true) && state.fell_after.is_none());
+        let flat: Vec<bool> = (20..40).map(|k| rail.watch(&mut state, k, 0.5)).collect();
         assert_eq!(flat.iter().filter(|b| **b).count(), 1, "once");
         assert!(flat[4] && state.fallen_back);
+        assert_eq!(state.fell_after, Some(24), "the first one counts");
         assert_eq!(rail.judge(&mut state, &mut [0.1]), Verdict::FallenBack);
         let mut off = Rail::default().start();
-        assert!((0..100).all(|_| !Rail::default().watch(&mut off, 1.0)));
+        assert!((0..100).all(|k| !Rail::default().watch(&mut off, k, 1.0)));
     }
 }

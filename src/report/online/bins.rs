@@ -237,6 +237,8 @@ pub struct Trace {
     pub last: Option<Seen>,
     /// Measurements of the gap.
     pub measured: u64,
+    /// The update after which the safety rail put what is learned to its reference.
+    pub fell_after: Option<u64>,
 }
 
 impl Trace {
@@ -255,6 +257,7 @@ impl Trace {
         }
         self.rows += 1;
         self.measured += u64::from(row.gap.is_some());
+        self.fell_after = self.fell_after.or(row.fallen_back.then_some(row.update));
         self.last = Some(row);
     }
 
@@ -326,6 +329,13 @@ mod tests {
             let first = &trace.bins[0];
             assert_eq!(first.logits[0].mean(), first.mean(Column::Update), "rows of a bin are consecutive");
         }
+    }
+
+    #[test]
+    fn the_first_row_behind_a_fall_back_says_when_it_was() {
+        let mut trace = Trace::default();
+        (1..=1000).for_each(|i| trace.push(Seen { fallen_back: i >= 417, ..row(i) }));
+        assert_eq!(trace.fell_after, Some(417), "also where it is within a bin");
     }
 
     #[test]

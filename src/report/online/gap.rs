@@ -140,14 +140,19 @@ pub fn figures(group: &Group) -> Vec<Figure> {
     figures
 }
 
-/// A squared norm as text: the number with its interval, or that it is below resolution.
+/// A squared norm as text: the number with its interval, or that it is below resolution. Its estimate is unbiased and may be negative.
 fn shown(mean: f64, interval: Option<[f64; 2]>) -> String {
     match interval {
-        Some([low, high]) if low <= 0.0 => {
-            format!("below resolution (at most {})", digits(high.max((high - low) / 2.0)))
-        }
+        Some([low, high]) if low <= 0.0 => match high.max((high - low) / 2.0) {
+            most if most > 0.0 => format!("below resolution (at most {})", digits(most)),
+            _ if mean == 0.0 => "0 (every measurement was zero)".into(),
+            _ => format!("below resolution (every measurement was {})", digits(mean)),
+        },
         Some([low, high]) => format!("{} [{}, {}]", digits(mean), digits(low), digits(high)),
-        None => format!("{} (no interval yet)", digits(mean)),
+        None if mean > 0.0 => format!("{} (no interval yet)", digits(mean)),
+        None => {
+            format!("not resolved yet (the unbiased estimate of a squared norm may be negative, here {})", digits(mean))
+        }
     }
 }
 
@@ -222,4 +227,24 @@ pub fn sentence(group: &Group) -> Option<String> {
 /// S_out of one run in the end: the mean over its last blocks.
 pub(super) fn outer(run: &OnlineRun) -> Option<f64> {
     Some(reading(run.trace.gap()?, 2)?.mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn squared_norms_that_are_not_positive_are_explained() {
+        assert_eq!(shown(0.5, Some([0.25, 0.75])), "0.500 [0.250, 0.750]");
+        assert_eq!(shown(0.5, None), "0.500 (no interval yet)");
+        let negative = shown(-0.0759, None);
+        assert!(
+            negative.starts_with("not resolved yet (") && negative.ends_with("may be negative, here \u{2212}0.0759)")
+        );
+        assert!(shown(0.0, None).starts_with("not resolved yet ("));
+        assert_eq!(shown(-0.1, Some([-0.4, 0.2])), "below resolution (at most 0.300)");
+        assert_eq!(shown(1e-9, Some([-1e-9, 3e-9])), "below resolution (at most 3.00e\u{2212}9)");
+        assert_eq!(shown(0.0, Some([0.0, 0.0])), "0 (every measurement was zero)");
+        assert_eq!(shown(-0.1, Some([-0.1, -0.1])), "below resolution (every measurement was \u{2212}0.100)");
+    }
 }

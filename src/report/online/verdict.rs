@@ -73,7 +73,23 @@ fn moved(group: &Group) -> Option<String> {
     };
     let learned = run.tunables().into_iter().filter(|s| s.mode == "meta");
     let parts: Vec<String> = learned.filter_map(part).collect();
-    (!parts.is_empty()).then(|| format!("By the last tenth of the run {}.", parts.join(", ")))
+    (!parts.is_empty()).then(|| format!("By the last tenth of the run {}.{}", parts.join(", "), unlearned(&runs)))
+}
+
+/// Which of the values that are told are not learned: those of runs that fell back.
+fn unlearned(runs: &[&OnlineRun]) -> String {
+    let fell: Vec<String> = runs.iter().filter_map(|run| Some((run.trace.fell_after? + 1).to_string())).collect();
+    match (fell.as_slice(), runs.len()) {
+        ([], _) => String::new(),
+        ([from], 1) => {
+            format!(" From update {from} on that is the reference, which the run fell back to, and not learned.")
+        }
+        (all, n) => format!(
+            " Not all of that is learned: {} of {n} runs fell back to the reference, which is theirs from update {} on.",
+            all.len(),
+            all.join(", ")
+        ),
+    }
 }
 
 /// The runs beside their twins.
@@ -106,12 +122,23 @@ pub fn missing(group: &Group) -> Vec<String> {
             missing.push(format!("{skipped} meta-gradients of {} were skipped: not finite, or too long.", run.path));
         }
     }
+    missing.extend(group.runs.iter().filter_map(fallen));
     missing.extend(groups::apart(&group.runs, "update", OnlineRun::updates, |run| run.path.clone()));
     missing.extend(group.again.iter().map(|path| groups::left_out(path)));
     if group.runs.iter().any(|run| run.key(&["family"]).is_some() && run.trace.rows > 0 && run.trace.measured == 0) {
         missing.push("The gap was not measured: `gap.every` is 0, or longer than the run.".into());
     }
     missing
+}
+
+/// From where on a run has learned nothing more.
+fn fallen(run: &OnlineRun) -> Option<String> {
+    let (at, path) = (run.trace.fell_after?, &run.path);
+    Some(format!(
+        "{path} fell back after update {at}, since S_out had stopped falling (`meta.patience`): from update {} on its meta-parameters \
+         are the reference (gamma' and lambda' of J', the others their initial values) and not learned.",
+        at + 1
+    ))
 }
 
 /// Why a pair is not compared yet.

@@ -143,6 +143,13 @@ impl Options {
         }
     }
 
+    /// Logits that the safety rail falls back to: gamma and lambda of the outer loss; the other learned meta-parameters as they were at
+    /// the start, since J' has factors of its own.
+    pub fn fallen_logits(&self) -> Vec<f64> {
+        let start = self.tunables.eta(&self.tunables.start(), 0.0);
+        self.tunables.fall_back(&Eta { gamma: self.outer.eta.gamma, lambda: self.outer.eta.lambda, ..start })
+    }
+
     /// Whether the gap is measured in this update, the last of a window: the first such after every `gap_every` updates.
     pub fn is_measured(&self, update: u64) -> bool {
         let before = update.saturating_sub(self.window() as u64);

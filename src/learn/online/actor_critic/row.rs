@@ -55,6 +55,9 @@ pub struct Row {
     pub logit_change: f64,
     /// Meta-gradients skipped so far.
     pub skipped: u64,
+    /// Whether the rail has put what is learned to its reference, where it stays: the logits of this row, the values from the next on.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub fallen_back: bool,
     /// The gap, at every N-th update; none where a number of it was not finite.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub gap: Option<GapRow>,

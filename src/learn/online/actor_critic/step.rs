@@ -163,12 +163,9 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
         let standing = &mut self.state.standing;
         let gap: Option<GapRow> = gap.filter(Measured::is_finite).map(|found| standing.gauge.take(&found));
         if let Some(row) = &gap
-            && self.options.rail.watch(&mut standing.rail, row.out.squared)
+            && self.options.rail.watch(&mut standing.rail, standing.update + 1, row.out.squared)
         {
-            // gamma and lambda of the reference, the other learned ones as they were at the start: J' has factors of its own
-            let mut back = self.options.tunables.eta(&self.options.tunables.start(), 0.0);
-            (back.gamma, back.lambda) = (self.options.outer.eta.gamma, self.options.outer.eta.lambda);
-            standing.logits = self.options.tunables.fall_back(&back);
+            standing.logits = self.options.fallen_logits();
         }
         let change: Vec<f64> = standing.logits.iter().zip(&before).map(|(a, b)| a - b).collect();
         standing.update += 1;
@@ -213,6 +210,7 @@ impl<F: Real + Element, W: World + 'static, N: Network<F, Obs = W::Obs> + Send +
             meta_gradient_norm: meta_gradient_norm.filter(|norm| norm.is_finite()),
             logit_change: optim::norm(&change),
             skipped: standing.rail.not_finite + standing.rail.exploded,
+            fallen_back: standing.rail.fallen_back,
             gap,
         }
     }
