@@ -11,6 +11,7 @@ pub mod error;
 pub mod games;
 pub mod home;
 pub mod library;
+pub mod manifest;
 pub mod picture;
 pub mod protocol;
 pub mod resize;

@@ -6,6 +6,7 @@ mod online;
 
 use super::failure::Failure;
 use super::gradient;
+use super::online::games;
 use crate::config::any::{self, Any, RESOLVED};
 use crate::config::cost::{self, Cost};
 use crate::config::{Loaded, Overrides};
@@ -28,12 +29,13 @@ pub struct Request {
 /// Runs the command.
 ///
 /// # Errors
-/// A configuration that `train` (or `online`) would refuse, or a gradient self-test that does not hold.
+/// A configuration that `train` (or `online`) would refuse, a game that is there and not as it should be, or a gradient self-test that
+/// does not hold.
 pub fn run(request: Request) -> Result<(), Failure> {
     let overrides = Overrides { set: request.set, smoke: request.smoke, ..Overrides::default() };
     let (any, source) = any::load(request.target.as_deref(), &overrides)?;
     let text = match any {
-        Any::Online(plan) => online::report(&plan, &source)?,
+        Any::Online(plan) => online::report(&plan, &source, &games::asked(&source, &overrides.set))?,
         Any::Lola(plan) => lola::report(&plan, &source),
         Any::Bias(plan) => bias::report(&plan, &source),
         Any::Train(mut loaded) => {

@@ -310,9 +310,13 @@ fn notes(request: &Request) -> Vec<String> {
     }
     if asked("sgmrl-lgo") {
         let groups = request.groups.unwrap_or(request.inner_batch);
+        let many = |n: usize| if n == 1 { "" } else { "s" };
         notes.push(format!(
-            "`sgmrl-lgo` is the importance-weighted form; {groups} groups of the {} inner episodes are left out in turn",
-            request.inner_batch
+            "`sgmrl-lgo` is the importance-weighted form; {groups} group{} of the {} inner episode{} {} left out in turn",
+            many(groups),
+            request.inner_batch,
+            many(request.inner_batch),
+            if groups == 1 { "is" } else { "are" }
         ));
     }
     notes

@@ -11,6 +11,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use tasks::atari::home::{self, Home};
 use tasks::atari::library::{self, Library};
+use tasks::atari::manifest::{Manifest, sha256};
 
 /// What the command line asks of `setup atari`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,23 +25,6 @@ pub struct Request {
     /// No remarks.
     pub quiet: bool,
 }
-
-/// What is built and how; written last, so that its presence means that the library beside it is whole.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-struct Manifest {
-    /// Emulator version.
-    ale: String,
-    /// Interface version of the shim.
-    abi: i32,
-    /// SHA-256 of the shim's source.
-    shim: String,
-    /// Compiler and flags.
-    compiler: String,
-    /// SHA-256 of the library.
-    library: String,
-}
-
-const MANIFEST: &str = "manifest.json";
 
 /// Remarks on stderr.
 struct Remarks {
@@ -58,7 +42,8 @@ impl Remarks {
 /// Runs the command.
 ///
 /// # Errors
-/// A file that is not what it should be (usage); a download, a compiler or a disk that fails (internal).
+/// A file that is not what it should be, a compiler or an interpreter that is not there (usage); a download, a compilation or a disk that
+/// fails (internal).
 pub fn run(request: Request) -> Result<(), Failure> {
     let home = Home::of_user();
     if request.status {
@@ -105,17 +90,17 @@ fn failed(path: &Path, what: &str, error: &std::io::Error) -> Failure {
     Failure::Internal(format!("{}: {what}: {error}", path.display()))
 }
 
-fn manifest(home: &Home) -> Option<Manifest> {
-    serde_json::from_slice(&std::fs::read(home.directory().join(MANIFEST)).ok()?).ok()
+/// `1 ROM`, `2 ROMs`.
+fn counted(n: usize) -> String {
+    format!("{n} ROM{}", if n == 1 { "" } else { "s" })
 }
 
 /// Whether the library that is there is the one that this program would build, whole and loadable.
 fn is_built(home: &Home) -> bool {
-    let whole = |m: &Manifest| std::fs::read(home.library()).is_ok_and(|b| archive::sha256(&b) == m.library);
-    manifest(home)
-        .is_some_and(|m| m.abi == library::ABI && m.shim == archive::sha256(library::SHIM.as_bytes()) && whole(&m))
-        && Library::open(home).is_ok()
+    Manifest::read(home).is_ok_and(|m| m.shim == sha256(library::SHIM.as_bytes())) && Library::open(home).is_ok()
 }
+
+/// Compiles the emulator. The manifest is written when all else is in place: stopped before, the next set-up builds again.
 
 fn build(home: &Home, archive: &Path, remarks: &Remarks) -> Result<(), Failure> {
     let dir = home.directory();
@@ -125,16 +110,16 @@ fn build(home: &Home, archive: &Path, remarks: &Remarks) -> Result<(), Failure> 
     let manifest = Manifest {
         ale: home::ALE_VERSION.into(),
         abi: library::ABI,
-        shim: archive::sha256(library::SHIM.as_bytes()),
+        shim: sha256(library::SHIM.as_bytes()),
         compiler,
-        library: archive::sha256(&library),
+        library: sha256(&library),
     };
-    let text = serde_json::to_string_pretty(&manifest).map_err(|e| Failure::Internal(e.to_string()))?;
-    archive::replace(&dir.join(MANIFEST), format!("{text}\n").as_bytes())?;
     let licence = source.join("LICENSE.md");
     if let Ok(text) = std::fs::read(&licence) {
         archive::replace(&dir.join("LICENSE.md"), &text)?;
     }
     std::fs::remove_dir_all(&source).map_err(|e| failed(&source, "cannot be removed", &e))?;
+    let text = serde_json::to_string_pretty(&manifest).map_err(|e| Failure::Internal(e.to_string()))?;
+    archive::replace(&home.manifest(), format!("{text}\n").as_bytes())?;
     Library::open(home).map(drop).map_err(|e| Failure::Internal(e.to_string()))
 }

@@ -16,6 +16,13 @@ pub enum AtariError {
         /// The version that this program speaks.
         wanted: i32,
     },
+    /// A file of the installation is not the one that was installed.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The library is there and cannot be loaded.
     Unloadable {
         /// The library.
@@ -64,11 +71,12 @@ impl std::fmt::Display for AtariError {
                 "{}: shim of another version (interface {found}, this program needs {wanted}); run `stillpoint setup atari` again",
                 path.display()
             ),
-            AtariError::Unloadable { path, why } => write!(
-                f,
-                "{}: cannot be loaded: {why}; `stillpoint setup atari` builds it anew if you delete it",
-                path.display()
-            ),
+            AtariError::Damaged { path, why } => {
+                write!(f, "{}: the Atari emulator is damaged ({why}); run `stillpoint setup atari`", path.display())
+            }
+            AtariError::Unloadable { path, why } => {
+                write!(f, "{}: cannot be loaded: {why}; `stillpoint setup atari` builds it anew", path.display())
+            }
             AtariError::UnknownGame(message) => f.write_str(message),
             AtariError::RomMissing(path) => write!(
                 f,

@@ -47,6 +47,11 @@ impl Home {
         self.0.join(format!("{}stillpoint_ale{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
     }
 
+    /// What the library is, see [`super::manifest::Manifest`].
+    pub fn manifest(&self) -> PathBuf {
+        self.0.join("manifest.json")
+    }
+
     /// The ROMs.
     pub fn roms(&self) -> PathBuf {
         self.0.join("roms")

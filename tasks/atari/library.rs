@@ -4,6 +4,7 @@ use super::emulator::{Emulator, Frame, Ram};
 use super::error::AtariError;
 use super::games::Game;
 use super::home::{self, Home};
+use super::manifest::Manifest;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -58,12 +59,9 @@ impl std::fmt::Debug for Library {
 }
 
 fn load(path: &Path) -> Result<Calls, AtariError> {
-    if !path.exists() {
-        return Err(AtariError::NotInstalled(path.to_path_buf()));
-    }
     let unloadable = |e: libloading::Error| AtariError::Unloadable { path: path.to_path_buf(), why: e.to_string() };
     // SAFETY: loading runs the library's initialisers, which are those of ALE and of our shim: the user built the file
-    // by `setup atari` in a directory of their own. Symbols are looked up under the types that the shim of this
+    // by `setup atari` in a directory of their own, and it has just been found to be that file. Symbols are looked up under the types that the shim of this
     // interface version declares; the version is asked first, through a function whose type never changes.
     unsafe {
         let library = libloading::Library::new(path).map_err(unloadable)?;
@@ -113,11 +111,12 @@ impl Calls {
 }
 
 impl Library {
-    /// Loads the library of `home`.
+    /// Loads the library of `home`, if it is the file that was built.
     ///
     /// # Errors
-    /// [`AtariError::NotInstalled`], [`AtariError::WrongVersion`] or [`AtariError::Unloadable`].
+    /// As [`Manifest::verify`]; [`AtariError::WrongVersion`] or [`AtariError::Unloadable`].
     pub fn open(home: &Home) -> Result<Library, AtariError> {
+        Manifest::verify(home)?;
         Ok(Library { calls: Arc::new(load(&home.library())?), home: home.clone() })
     }
 

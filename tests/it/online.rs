@@ -227,7 +227,7 @@ fn bad_configurations_are_refused_with_file_and_key() {
         assert!(message.contains(expected) && is_named, "{set}: {message}");
     }
     for (sets, expected) in [
-        (["actors.groups=1", "gap.every=5"], "key `gap.every`: must be 0 with 1 groups"),
+        (["actors.groups=1", "gap.every=5"], "key `gap.every`: must be 0 with 1 group of actors"),
         (["gap.every=0", "meta.patience=5"], "key `meta.patience`: has no effect"),
         (["network.embedding=0", "network.stop_gradient=false"], "`network.embedding` is 0"),
         (["inner.optimiser=sgd", "inner.epsilon=1"], "key `inner.epsilon`: has no effect"),

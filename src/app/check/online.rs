@@ -10,6 +10,8 @@ use crate::diff::Network;
 use crate::estimator::online::{Mode, Setting, Surrogate, Tunable};
 use crate::learn::online::actor_critic::{ConvShape, MlpShape, Reach, convolutions, perceptron};
 use crate::learn::online::{Options, Task};
+use ::tasks::atari::error::AtariError;
+use ::tasks::atari::library::Library;
 use std::fmt::Write as _;
 
 /// A remark on a preset of `train` that shares its name.
@@ -32,13 +34,13 @@ impl Lines {
 /// What a run would be.
 ///
 /// # Errors
-/// The environments cannot be made.
-pub(super) fn report(plan: &Plan, source: &str) -> Result<String, Failure> {
+/// The environments cannot be made; an emulator or a ROM that is installed is not as it should be.
+pub(super) fn report(plan: &Plan, source: &str, asked: &str) -> Result<String, Failure> {
     let mut lines = Lines(String::new());
     lines.add("valid", source);
     match &plan.learner {
         Choice::Small(options) => small(&mut lines, options),
-        Choice::ActorCritic(control) => actor_critic(&mut lines, control, plan.seed)?,
+        Choice::ActorCritic(control) => actor_critic(&mut lines, control, (plan.seed, asked))?,
     }
     let twin = if plan.has_twin { ", and its twin beside it" } else { "" };
     let run = format!("runs/{}-{}-N/", plan.name, plan.seed);
@@ -110,17 +112,31 @@ fn family(
     Ok(Sizes { parameters, row: 8 * (observation.width() as u64 + action.width() as u64 + 4 * units + 24), number: 8 })
 }
 
+/// Emulator and ROM. Without an emulator the configuration is as valid as with one: it may be meant for another machine.
+fn installed(lines: &mut Lines, atari: &Atari, asked: &str) -> Result<(), Failure> {
+    match Library::of_user() {
+        Ok(library) => {
+            lines.add("emulator", "installed");
+            lines.add("ROM", games::rom(&library, atari, asked)?.display().to_string());
+        }
+        Err(why @ AtariError::NotInstalled(_)) => lines.add("emulator", format!("NOT installed: {why}")),
+        Err(why) => return Err(Failure::Usage(why.to_string())),
+    }
+    Ok(())
+}
+
 /// Game, protocol and network.
-fn game(lines: &mut Lines, (atari, network): (&Atari, &ConvShape), separate_critic: bool) -> Result<Sizes, Failure> {
+fn game(
+    lines: &mut Lines,
+    (atari, network): (&Atari, &ConvShape),
+    separate_critic: bool,
+    asked: &str,
+) -> Result<Sizes, Failure> {
     lines.add("task", format!("atari/{}, protocol {}", atari.game.name, atari.preset));
     for (label, value) in atari.protocol.constants() {
         lines.add("", format!("{label}: {value}"));
     }
-    let is_installed = match games::library() {
-        Ok(_) => "installed".to_string(),
-        Err(why) => format!("NOT installed: {why}"),
-    };
-    lines.add("emulator", is_installed);
+    installed(lines, atari, asked)?;
     let minimal = atari.game.benchmark.as_ref().map(|b| b.minimal_actions.len());
     let actions = if atari.protocol.full_actions { 18 } else { minimal.unwrap_or(18) };
     let net = convolutions(&atari.protocol, actions, *network, separate_critic).0;
@@ -161,11 +177,11 @@ fn meta_step(reach: Reach) -> String {
     }
 }
 
-fn actor_critic(lines: &mut Lines, control: &Control, seed: u64) -> Result<(), Failure> {
+fn actor_critic(lines: &mut Lines, control: &Control, (seed, asked): (u64, &str)) -> Result<(), Failure> {
     let options = &control.options;
     let sizes = match &control.problem {
         Problem::Family(choice, network) => family(lines, (choice, network), options.outer.separate_critic, seed)?,
-        Problem::Atari(atari, network) => game(lines, (atari, network), options.outer.separate_critic)?,
+        Problem::Atari(atari, network) => game(lines, (atari, network), options.outer.separate_critic, asked)?,
     };
     let settings: Vec<String> = Tunable::ALL.iter().map(|t| shown(t.name(), options.tunables.get(*t))).collect();
     lines.add("meta", settings.join(", "));
@@ -220,7 +236,7 @@ mod tests {
 
     fn said(target: &str) -> String {
         match any::load(Some(target), &Overrides::default()).expect("valid") {
-            (Any::Online(plan), source) => report(&plan, &source).expect("makes its environments"),
+            (Any::Online(plan), source) => report(&plan, &source, &source).expect("makes its environments"),
             _ => panic!("{target} is not of online"),
         }
     }

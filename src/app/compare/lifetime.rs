@@ -84,6 +84,8 @@ pub(super) fn try_games(suite: &Suite) -> Result<(), Failure> {
     }
     for cell in &suite.cells {
         let plan = suite.online_plan(cell.family, cell.arm, &cell.settings[0], suite.reporting[0])?;
+        let (arm, family) = (&suite.arms[cell.arm].name, &suite.families[cell.family].name);
+        games::ready(&plan, &format!("{}: arm `{arm}` on family `{family}`", suite.source))?;
         if let Choice::ActorCritic(control) = &plan.learner
             && let Problem::Atari(atari, _) = &control.problem
         {

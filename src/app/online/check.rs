@@ -1,6 +1,6 @@
 //! `online --check-gradient`: the meta-gradient beside finite differences through the whole update.
 
-use super::{Failure, Request};
+use super::{Failure, Request, games};
 use crate::config::Overrides;
 use crate::config::online::{self as config, Choice, Problem};
 use crate::diff::Network;
@@ -19,6 +19,7 @@ const CHECK_AFTER: u64 = 5;
 pub(super) fn run(request: Request) -> Result<(), Failure> {
     let Request { config, set, seed, smoke, .. } = request;
     let Some(name) = config else { return Err(Failure::Usage("a configuration is needed".into())) };
+    let asked = games::asked(&name, &set);
     let plan = config::load(&name, &Overrides { set, seed, smoke, ..Overrides::default() })?;
     let Choice::ActorCritic(control) = &plan.learner else {
         let text = "--check-gradient is for the actor-critic: a configuration with a section [family]";
@@ -27,6 +28,7 @@ pub(super) fn run(request: Request) -> Result<(), Failure> {
     if control.options.tunables.learned().is_empty() {
         return Err(Failure::Usage(format!("{name}: no meta-parameter is learned, so there is no meta-gradient")));
     }
+    games::ready(&plan, &asked)?;
     let text = match &control.problem {
         Problem::Family(f, net) => checked(super::on_family((f, net), &control.options, plan.seed)?, plan.updates())?,
         // in double precision: differences in single precision would tell nothing

@@ -150,10 +150,9 @@ fn claim(request: Request) -> Result<Vec<Claimed>, Failure> {
     if twin {
         set.push("twin=true".into());
     }
+    let asked = games::asked(&name, &set);
     let plan = config::load(&name, &Overrides { set, seed, smoke, ..Overrides::default() })?;
-    if matches!(&plan.learner, Choice::ActorCritic(control) if matches!(control.problem, Problem::Atari(..))) {
-        games::library()?; // before a directory is made
-    }
+    games::ready(&plan, &asked)?; // before a directory is made
     let session = runs::claim(out, &plan.name, plan.seed, force)?;
     runs::remark(quiet, &format!("run directory {}", session.dir().display()));
     let mut claimed = Vec::new();
@@ -175,6 +174,7 @@ fn reopen(request: &Request) -> Result<Vec<Claimed>, Failure> {
         runs::expect(&opened, "online")?;
         let source = opened.config_path().display().to_string();
         let plan = config::parse(&opened.config, &source, tree::Format::Toml, &Overrides::default())?;
+        games::ready(&plan, &source)?;
         Ok(Claimed { session, plan, is_new: false })
     };
     let first = resume(dir)?;

@@ -3,10 +3,10 @@
 use super::{Remarks, download, failed};
 use crate::app::failure::Failure;
 use flate2::read::GzDecoder;
-use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
+use tasks::atari::manifest::sha256;
 
 /// Name of the archive.
 pub const NAME: &str = "ale_py-0.12.1.tar.gz";
@@ -16,11 +16,6 @@ const SHA256: &str = "c503d574c5983e1063b451201ccb779d935919c0f6bf116fb0f4f8aa4c
 
 /// Where the ROMs lie in it.
 const ROMS: &str = "src/ale/python/roms";
-
-/// SHA-256 in lower-case hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
-}
 
 /// Replaces `path` by `bytes`, never leaving half of them under its name.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -66,7 +66,7 @@ fn check(compiler: &Compiler, dir: &Path) -> Result<(), Failure> {
         Ok(compiler.run(args.into_iter().chain(zlib)))
     };
     if let Err(why) = probe("probe", "#include <filesystem>\nint x() { return 1; }\n")? {
-        return Err(Failure::Internal(format!(
+        return Err(Failure::Usage(format!(
             "a C++17 compiler is needed and `{}` does not work:\n  {why}\nInstall one (Debian and Ubuntu: g++; Fedora: \
              gcc-c++; macOS: xcode-select --install; without root: conda install -c conda-forge cxx-compiler zlib) or \
              name it in CXX, and run `stillpoint setup atari` again.",
@@ -74,7 +74,7 @@ fn check(compiler: &Compiler, dir: &Path) -> Result<(), Failure> {
         )));
     }
     if let Err(why) = probe("zlib", "#include <zlib.h>\nconst char* x() { return zlibVersion(); }\n")? {
-        return Err(Failure::Internal(format!(
+        return Err(Failure::Usage(format!(
             "zlib with its headers is needed:\n  {why}\nInstall it (Debian and Ubuntu: zlib1g-dev; Fedora: zlib-devel; \
              without root: conda install -c conda-forge zlib, then CXXFLAGS=-I$CONDA_PREFIX/include \
              LDFLAGS=-L$CONDA_PREFIX/lib) and run `stillpoint setup atari` again."

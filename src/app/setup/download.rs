@@ -2,6 +2,7 @@
 
 use super::{archive, failed};
 use crate::app::failure::Failure;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,19 +25,43 @@ const BY_HAND: &str = "On another machine,\n  \
     python3 -m pip download ale-py==0.12.1 --no-deps --no-binary ale-py\n\
     fetches ale_py-0.12.1.tar.gz as well; then run `stillpoint setup atari --from ale_py-0.12.1.tar.gz` here.";
 
-/// Python interpreters to ask for pip, in order.
-fn interpreters() -> Vec<String> {
-    let chosen = std::env::var("STILLPOINT_PYTHON").ok().filter(|p| !p.is_empty());
-    chosen.into_iter().chain(["python3".into(), "python".into()]).collect()
+/// Names the Python interpreter to use.
+const VARIABLE: &str = "STILLPOINT_PYTHON";
+
+/// Why an interpreter is of no use, if it is not.
+fn without_pip(python: &OsStr) -> Option<String> {
+    let asked = Command::new(python).args(["-m", "pip", "--version"]).stdin(Stdio::null()).output();
+    match asked {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("nothing").trim().to_string();
+            Some(format!("`-m pip --version` fails with it: {last}"))
+        }
+        Err(e) => Some(format!("cannot be run: {e}")),
+    }
 }
 
-fn has_pip(python: &str) -> bool {
-    let asked = Command::new(python).args(["-m", "pip", "--version"]).stdin(Stdio::null()).output();
-    asked.is_ok_and(|o| o.status.success())
+/// The interpreter whose pip downloads: the one that the user names and no other, else whichever there is.
+fn interpreter() -> Result<OsString, Failure> {
+    if let Some(named) = std::env::var_os(VARIABLE).filter(|p| !p.is_empty()) {
+        return match without_pip(&named) {
+            None => Ok(named),
+            Some(why) => Err(Failure::Usage(format!("{VARIABLE}: {}: {why}", named.display()))),
+        };
+    }
+    let found = ["python3", "python"].map(OsString::from).into_iter().find(|p| without_pip(p).is_none());
+    found.ok_or_else(|| {
+        Failure::Usage(format!(
+            "Python with pip is needed to download the emulator and was not found ({VARIABLE} names another \
+             interpreter).\n{BY_HAND}"
+        ))
+    })
 }
 
 /// Downloads the archive into the fresh directory `into` and returns the file.
 pub fn into(into: &Path) -> Result<PathBuf, Failure> {
+    let python = interpreter()?;
     if into.exists() {
         fs::remove_dir_all(into).map_err(|e| failed(into, "cannot be removed", &e))?;
     }
@@ -46,12 +71,6 @@ pub fn into(into: &Path) -> Result<PathBuf, Failure> {
         let path = backend.join(name);
         fs::write(&path, text).map_err(|e| failed(&path, "cannot be written", &e))?;
     }
-    let Some(python) = interpreters().into_iter().find(|p| has_pip(p)) else {
-        return Err(Failure::Internal(format!(
-            "Python with pip is needed to download the emulator and was not found (STILLPOINT_PYTHON names another \
-             interpreter).\n{BY_HAND}"
-        )));
-    };
     let output = Command::new(&python)
         .args(["-m", "pip", "download", "ale-py==0.12.1", "--no-deps", "--no-binary", "ale-py"])
         .args(["--no-build-isolation", "--quiet", "--disable-pip-version-check", "--no-input", "--dest"])
@@ -59,7 +78,7 @@ pub fn into(into: &Path) -> Result<PathBuf, Failure> {
         .env("PYTHONPATH", into.join("backend"))
         .stdin(Stdio::null())
         .output()
-        .map_err(|e| Failure::Internal(format!("{python}: cannot be run: {e}")))?;
+        .map_err(|e| Failure::Internal(format!("{}: cannot be run: {e}", python.display())))?;
     let file = into.join(archive::NAME);
     if output.status.success() && file.exists() {
         return Ok(file);

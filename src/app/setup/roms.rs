@@ -1,6 +1,6 @@
 //! ROMs: known by their MD5, taken from the user's directory first and from the archive where that has none.
 
-use super::{Remarks, archive, failed};
+use super::{Remarks, archive, counted, failed};
 use crate::app::failure::Failure;
 use std::fs;
 use std::path::Path;
@@ -65,7 +65,8 @@ pub fn install(home: &Home, archive: &Path, own: Vec<Rom>, remarks: &Remarks) ->
         })?;
     }
     if given > 0 {
-        remarks.say(&format!("{given} ROMs are yours, {} come from the archive.", missing.len()));
+        let (is, comes) = (if given == 1 { "is" } else { "are" }, if missing.len() == 1 { "comes" } else { "come" });
+        remarks.say(&format!("{} {is} yours, {} {comes} from the archive.", counted(given), missing.len()));
     }
     match wrong(home).first() {
         None => Ok(()),

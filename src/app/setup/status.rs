@@ -1,17 +1,18 @@
 //! What is installed, in which version, how much of it and where.
 
-use super::{archive, manifest, roms};
+use super::{archive, counted, roms};
 use crate::app::failure::Failure;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use tasks::atari::games;
-use tasks::atari::home::{ALE_VERSION, Home};
+use tasks::atari::home::Home;
 use tasks::atari::library::{ABI, Library};
+use tasks::atari::manifest::Manifest;
 
 /// Prints it.
 ///
 /// # Errors
-/// Something is missing or wrong; it is printed all the same.
+/// Something is missing or wrong (usage); it is printed all the same.
 pub fn print(home: &Home) -> Result<(), Failure> {
     let mut text = String::new();
     let library = Library::open(home);
@@ -25,7 +26,7 @@ pub fn print(home: &Home) -> Result<(), Failure> {
     let _ = writeln!(text, "emulator   {emulator}");
     let _ = writeln!(text, "directory  {}", home.directory().display());
     let _ = writeln!(text, "library    {}", home.library().display());
-    if let Some(manifest) = manifest(home) {
+    if let Ok(manifest) = Manifest::read(home) {
         let _ = writeln!(text, "built by   {}", manifest.compiler);
     }
     let _ = writeln!(
@@ -41,8 +42,11 @@ pub fn print(home: &Home) -> Result<(), Failure> {
     std::io::stdout().lock().write_all(text.as_bytes())?;
     match (library, wrong.first()) {
         (Ok(_), None) => Ok(()),
-        (Err(_), _) => Err(Failure::Internal(format!("ALE {ALE_VERSION} is not ready; run `stillpoint setup atari`"))),
-        (Ok(_), Some((_, why))) if wrong.len() == all => Err(Failure::Internal(why.to_string())),
-        (Ok(_), Some((_, why))) => Err(Failure::Internal(format!("{} ROMs are missing or wrong: {why}", wrong.len()))),
+        (Err(why), _) => Err(Failure::Usage(why.to_string())),
+        (Ok(_), Some((_, why))) if wrong.len() == all => Err(Failure::Usage(why.to_string())),
+        (Ok(_), Some((_, why))) => {
+            let verb = if wrong.len() == 1 { "is" } else { "are" };
+            Err(Failure::Usage(format!("{} {verb} missing or wrong: {why}", counted(wrong.len()))))
+        }
     }
 }

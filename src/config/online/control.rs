@@ -79,7 +79,10 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
     let gap_every = raw.gap.as_ref().and_then(|gap| gap.every).unwrap_or(default);
     checks::within("gap.every", gap_every as f64, 0.0, MAX)?;
     if gap_every > 0 && !groups.is_multiple_of(2) {
-        let why = format!("must be 0 with {groups} groups of actors: the gap is measured between two halves of them");
+        let many = if groups == 1 { "" } else { "s" };
+        let why = format!(
+            "must be 0 with {groups} group{many} of actors: the gap is measured between two halves of the groups"
+        );
         return Err(Fault::new("gap.every", why));
     }
     if rail.fallback.is_some() && gap_every == 0 {
