@@ -23,6 +23,7 @@
 pub mod analytic;
 pub mod atari;
 pub mod bandit;
+pub mod checksum;
 pub mod conformance;
 pub mod control;
 pub mod dirichlet;

@@ -11,7 +11,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use tasks::atari::home::{self, Home};
 use tasks::atari::library::{self, Library};
-use tasks::atari::manifest::{Manifest, sha256};
+use tasks::atari::manifest::Manifest;
+use tasks::checksum::sha256;
 
 /// What the command line asks of `setup atari`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,7 +102,6 @@ fn is_built(home: &Home) -> bool {
 }
 
 /// Compiles the emulator. The manifest is written when all else is in place: stopped before, the next set-up builds again.
-
 fn build(home: &Home, archive: &Path, remarks: &Remarks) -> Result<(), Failure> {
     let dir = home.directory();
     let source = archive::unpack(archive, dir)?;

@@ -1,7 +1,6 @@
 //! Files that are either the old version or the new one, whatever happens in between.
 
 use super::Fault;
-use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,11 +17,6 @@ pub(crate) fn io(path: &Path, what: &str, error: &std::io::Error) -> Fault {
         _ => "",
     };
     Fault::Io(format!("{}: {what}: {error}{hint}", path.display()))
-}
-
-/// SHA-256 in lower-case hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn temporary(path: &Path) -> PathBuf {

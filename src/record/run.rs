@@ -5,6 +5,7 @@ use super::{Fault, checkpoint, events, file, gap, online, rows, suite_dir};
 use crate::learn::meta::{Row, State};
 use crate::math::real::Real;
 use crate::policy::TensorSpec;
+use ::tasks::checksum::sha256;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -59,7 +60,7 @@ impl Info {
 
     /// Writes it down with the checksum of the configuration beside it.
     pub(super) fn write(mut self, dir: &Path) -> Result<(), Fault> {
-        self.config_sha256 = std::fs::read(dir.join(CONFIG)).ok().map(|bytes| file::sha256(&bytes));
+        self.config_sha256 = std::fs::read(dir.join(CONFIG)).ok().map(|bytes| sha256(&bytes));
         self.unsealed(dir)
     }
 
@@ -217,7 +218,7 @@ impl Session {
     /// As [`open`], or it is in use, or its configuration is not that it was started with.
     pub fn resume(dir: &Path) -> Result<(Session, Opened), Fault> {
         let opened = open(dir)?;
-        if opened.info.config_sha256.as_ref().is_some_and(|known| *known != file::sha256(opened.config.as_bytes())) {
+        if opened.info.config_sha256.as_ref().is_some_and(|known| *known != sha256(opened.config.as_bytes())) {
             return Err(Fault::Unusable(format!(
                 "{}: was edited after the run began, which goes on with the configuration that it was started with; put it back, or start \
                  another run with it in another directory",

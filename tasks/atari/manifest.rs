@@ -3,8 +3,8 @@
 use super::error::AtariError;
 use super::home::{ALE_VERSION, Home};
 use super::library::ABI;
+use crate::checksum::sha256;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -21,11 +21,6 @@ pub struct Manifest {
     pub compiler: String,
     /// SHA-256 of the library.
     pub library: String,
-}
-
-/// SHA-256 in lower-case hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn damaged(path: &Path, why: String) -> AtariError {
@@ -84,12 +79,6 @@ impl Manifest {
 mod tests {
     use super::*;
     use std::fs;
-
-    #[test]
-    fn sha256_of_known_texts() {
-        assert_eq!(sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    }
 
     #[test]
     fn only_the_file_that_was_built_is_accepted() {

@@ -83,7 +83,7 @@ fn a_python_that_cannot_be_run_is_an_error() {
 /// Describes the library of `home` as the one that was built, with a shim of interface `abi`.
 #[cfg(target_os = "linux")]
 fn describe(home: &Home, abi: i32) {
-    let library = tasks::atari::manifest::sha256(&std::fs::read(home.library()).expect("readable"));
+    let library = tasks::checksum::sha256(&std::fs::read(home.library()).expect("readable"));
     let manifest = serde_json::json!({"ale": "0.12.1", "abi": abi, "shim": "", "compiler": "cc", "library": library});
     std::fs::write(home.manifest(), manifest.to_string()).expect("writable");
 }

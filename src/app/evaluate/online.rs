@@ -4,6 +4,7 @@ use super::movie::Movie;
 use super::{Failure, Request};
 use crate::app::interrupt::Interrupt;
 use crate::app::online::{self, games};
+use crate::config::any;
 use crate::config::online::{self as config, Choice, Control, Plan, Problem};
 use crate::config::{Overrides, tree};
 use crate::diff::Network;
@@ -141,6 +142,7 @@ impl Subject<'_> {
             }
             Problem::Atari(atari, shape) => {
                 let players = episodes.min(PLAYERS);
+                games::ready(self.plan, &self.state.with_file_name(any::RESOLVED).display().to_string())?;
                 let mut games = games::start(atari, players, self.plan.seed ^ u64::MAX)?;
                 let separate = self.control.options.outer.separate_critic;
                 let (net, heads) = convolutions(&atari.protocol, games[0].actions(), *shape, separate);

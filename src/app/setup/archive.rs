@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 use std::fs;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use tasks::atari::manifest::sha256;
+use tasks::checksum::sha256;
 
 /// Name of the archive.
 pub const NAME: &str = "ale_py-0.12.1.tar.gz";
