@@ -223,6 +223,13 @@ fn what_was_stopped_while_being_set_up_is_started_and_nothing_is_lost_by_force()
     std::fs::write(&config, text.replace("beta = 0.005", "beta = 0.006")).expect("writable");
     std::fs::remove_file(&record).expect("there");
     let message = refuse(d, "compare --resume -q --out s", 2);
+    assert!(message.contains("config.toml") && message.contains("was edited"), "{message}");
+    let info = dir.join("run.json"); // as a version wrote it that did not know the checksum
+    let mut known: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&info).expect("there")).expect("JSON");
+    known.as_object_mut().expect("an object").remove("config_sha256").expect("there");
+    std::fs::write(&info, known.to_string()).expect("writable");
+    let message = refuse(d, "compare --resume -q --out s", 2);
     assert!(message.contains("config.toml") && message.contains("another configuration"), "{message}");
 }
 
