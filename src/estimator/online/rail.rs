@@ -111,12 +111,19 @@ impl Rail {
     }
 
     /// Takes in the measurement of S_out at an update; true once, when the run should return to the reference eta'.
+    ///
+    /// The measurement is unbiased for a squared norm and may be negative. While its average is not above zero the gap is below what can
+    /// be told: that is neither a minimum, which nothing could fall below, nor a failure to fall. Nor is anything while the meta learning
+    /// rate warms up.
     pub fn watch(&self, state: &mut RailState, update: u64, s_out: f64) -> bool {
         let Some(Fallback { patience, .. }) = self.fallback.filter(|_| !state.fallen_back && s_out.is_finite()) else {
             return false;
         };
         state.average.push(s_out);
         let average = state.average.value().unwrap_or(s_out);
+        if average <= 0.0 || state.seen < self.warm_up {
+            return false;
+        }
         if state.lowest.is_none_or(|lowest| average < lowest) {
             state.lowest = Some(average);
             state.since_lowest = 0;
@@ -158,6 +165,20 @@ mod tests {
         assert!(flat[4] && state.fallen_back);
         assert_eq!(state.fell_after, Some(24), "the first one counts");
         assert_eq!(rail.judge(&mut state, &mut [0.1]), Verdict::FallenBack);
+        let mut below = rail.start();
+        assert!((0..100).all(|k| !rail.watch(&mut below, k, -1.0)), "below resolution: nothing is known");
+        assert!((100..110).any(|k| rail.watch(&mut below, k, 1.0)), "a negative average was no minimum, a flat one is");
+        assert_eq!(below.lowest.map(|x| x > 0.0), Some(true));
+        let slow = Rail { warm_up: 50, ..rail };
+        let mut warming = slow.start();
+        assert!((0..49).all(|k| {
+            slow.judge(&mut warming, &mut [0.1]);
+            !slow.watch(&mut warming, k, 0.5)
+        }));
+        assert!((49..60).any(|k| {
+            slow.judge(&mut warming, &mut [0.1]);
+            slow.watch(&mut warming, k, 0.5)
+        }));
         let mut off = Rail::default().start();
         assert!((0..100).all(|k| !Rail::default().watch(&mut off, k, 1.0)));
     }
