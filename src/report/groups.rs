@@ -95,8 +95,7 @@ pub fn apart<R>(runs: &[R], unit: &str, at: impl Fn(&R) -> u64, path: impl Fn(&R
     let others = runs.iter().filter(|run| at(run) != place);
     let say = |run: &R| {
         format!(
-            "{} stands at {unit} {}; means and intervals at the end are of the {n} of {of} runs that stand at {place} and leave it out, curves \
-             have it.",
+            "{} stands at {unit} {}; means and intervals at the end are of the {n} of {of} runs that stand at {place}, curves of all.",
             path(run),
             at(run)
         )
