@@ -27,6 +27,16 @@ const GAP_EVERY: u64 = 10;
 /// Largest factor of a loss term.
 const MAX_COST: f64 = 1000.0;
 
+/// Steps of an unroll of `count` actors, at most `longest`.
+fn length(asked: Option<usize>, count: usize, longest: usize) -> Checked<usize> {
+    let length = asked.unwrap_or(20);
+    if (1..=longest).contains(&length) {
+        return Ok(length);
+    }
+    let why = format!("must be a whole number from 1 to {longest} beside `actors.count` = {count}, found {length}");
+    Err(Fault::new("actors.length", why))
+}
+
 /// Refuses tunables that a target has no use for.
 fn fits(target: &Target, raw: &raw::Raw, tunables: &Tunables) -> Checked<()> {
     if !matches!(target, Target::VTrace(_)) {
@@ -49,7 +59,7 @@ pub(super) fn choice(raw: &raw::Raw, updates: u64) -> Checked<Choice> {
     let actors = raw.actors.clone().unwrap_or_default();
     let most_steps = if is_atari { MAX_PICTURES } else { MAX_STEPS };
     let count = checks::count("actors.count", actors.count.unwrap_or(16), most_steps)?;
-    let length = checks::count("actors.length", actors.length.unwrap_or(20), most_steps / count)?;
+    let length = length(actors.length, count, most_steps / count)?;
     let groups = groups(actors.groups, count)?;
     let problem = problem(raw, count * length)?;
     let embedding = match &problem {
